@@ -1,0 +1,188 @@
+"""Canonical JSON of the intermediate representation, and its strict reader: a kernel file is not trusted."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import keyword
+import re
+import typing
+from fractions import Fraction
+from typing import Any
+
+from derive import ir
+from derive.errors import BadKernelFile
+
+VERSION = 1
+LONGEST = 8_000_000
+"""Characters; a network of 64 layers takes about 100,000."""
+DEEPEST = 60
+_IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,60}\Z")
+_CLASSES: dict[str, Any] = {
+    cls.__name__: cls
+    for cls in (*typing.get_args(ir.Node), ir.Assign, ir.Program, ir.FunctionIR, ir.KernelIR)
+}
+
+
+def to_json(kernel: ir.KernelIR) -> str:
+    """Canonical JSON: equal text for equal kernels, numbers exact."""
+    return _dumps({"quasintk_ir": VERSION, "kernel": _encode(kernel)})
+
+
+def from_json(text: str) -> ir.KernelIR:
+    """Read a kernel back, checking every node.
+
+    Raises
+    ------
+    BadKernelFile
+        If the text is no kernel of this version, or holds anything but the known nodes.
+    """
+    if len(text) > LONGEST:
+        raise BadKernelFile(f"The kernel file has {len(text)} characters; more than {LONGEST} are not read.")
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BadKernelFile(f"The kernel file is no JSON: {error}.") from None
+    if not isinstance(content, dict) or "quasintk_ir" not in content:
+        raise BadKernelFile(
+            "The file holds no kernel: make one with `quasintk derive EXPR --format json -o FILE`."
+        )
+    if content["quasintk_ir"] != VERSION:
+        raise BadKernelFile(
+            f"The kernel file has version {content['quasintk_ir']}, this program reads {VERSION}: derive it again."
+        )
+    kernel = _decode(content.get("kernel"), 0)
+    if not isinstance(kernel, ir.KernelIR):
+        raise BadKernelFile("The file's main entry is no kernel.")
+    _check_kernel(kernel)
+    return kernel
+
+
+def signature(value: Any) -> str:
+    """SHA-256 of a node's, program's or kernel's structure; parameter values do not count."""
+    if isinstance(value, ir.KernelIR):
+        value = dataclasses.replace(value, parameters=())
+    return hashlib.sha256(f"{VERSION}:{_dumps(_encode(value))}".encode()).hexdigest()
+
+
+def _dumps(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), sort_keys=True, allow_nan=False)
+
+
+def _encode(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {field.name: _encode(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {"node": type(value).__name__, **fields}
+    if isinstance(value, tuple):
+        return [_encode(item) for item in value]
+    if isinstance(value, Fraction):
+        return {"number": _number_text(value)}
+    return value
+
+
+def _number_text(value: Fraction) -> str | float:
+    """A JSON number where the fraction is a double (its shortest decimal reads back exactly), else "p/q"."""
+    try:
+        as_float = float(value)
+    except OverflowError:
+        return str(value)
+    return as_float if Fraction(as_float) == value else str(value)
+
+
+def _decode(value: Any, depth: int) -> Any:
+    if depth > DEEPEST:
+        raise BadKernelFile("The kernel file is nested too deeply.")
+    if isinstance(value, list):
+        return tuple(_decode(item, depth + 1) for item in value)
+    if isinstance(value, dict) and value.keys() == {"number"}:
+        return _fraction(value["number"])
+    if isinstance(value, dict):
+        cls = _CLASSES.get(str(value.get("node")))
+        if cls is None or value.keys() != {"node", *(field.name for field in dataclasses.fields(cls))}:
+            raise BadKernelFile(f"The kernel file has an unknown node {str(value.get('node'))[:40]!r}.")
+        return cls(**{name: _decode(item, depth + 1) for name, item in value.items() if name != "node"})
+    if value is None or isinstance(value, (str, bool, int)):
+        return value
+    raise BadKernelFile(f"The kernel file has an unexpected value {str(value)[:40]!r}.")
+
+
+def _fraction(value: Any) -> Fraction:
+    if isinstance(value, float) or (
+        isinstance(value, str) and re.fullmatch(r"-?\d{1,1500}(/\d{1,1500})?", value)
+    ):
+        try:
+            return Fraction(value)
+        except (ValueError, ZeroDivisionError, OverflowError):
+            pass
+    raise BadKernelFile(f"The kernel file has a bad number {str(value)[:40]!r}.")
+
+
+def _check_kernel(kernel: ir.KernelIR) -> None:
+    programs = [kernel.pair, kernel.diagonal]
+    if not isinstance(kernel.functions, tuple) or not all(
+        isinstance(f, ir.FunctionIR) for f in kernel.functions
+    ):
+        raise BadKernelFile("The kernel file's functions are damaged.")
+    for function in kernel.functions:
+        programs += [function.phi, function.dphi, function.mean, function.second_moment]
+    for program in programs:
+        if not isinstance(program, ir.Program):
+            raise BadKernelFile("The kernel file lacks a program.")
+        try:
+            _check_program(program)
+        except (TypeError, AttributeError, ValueError, KeyError) as error:
+            raise BadKernelFile(f"The kernel file holds a damaged program: {error}.") from None
+    values = dict(kernel.parameters)
+    missing = {name for program in programs for name in program.parameters} - values.keys()
+    if missing or not all(isinstance(value, Fraction) for value in values.values()):
+        raise BadKernelFile(
+            f"The kernel file lacks values of {', '.join(sorted(missing)) or 'some parameters'}."
+        )
+
+
+def _check_program(program: ir.Program) -> None:
+    known: set[str] = set()
+    for name in (*program.inputs, *program.parameters):
+        _check_name(name, known)
+    for assign in program.body:
+        _check_node(assign.value, known)
+        _check_name(assign.target, known)
+        if not all(isinstance(text, str) and text.isprintable() for text in (assign.source, assign.section)):
+            raise ValueError("a comment is not printable text")
+    for name, node in program.outputs:
+        _check_node(node, known)
+        if not _IDENTIFIER.match(name):
+            raise ValueError(f"bad output name {name[:40]!r}")
+
+
+def _check_name(name: str, known: set[str]) -> None:
+    if not _IDENTIFIER.match(name) or keyword.iskeyword(name) or name in known:
+        raise ValueError(f"bad or repeated name {name[:40]!r}")
+    known.add(name)
+
+
+def _check_node(node: Any, known: set[str]) -> None:
+    match node:
+        case ir.Number(value):
+            valid = isinstance(value, Fraction)
+        case ir.Pi():
+            valid = True
+        case ir.Name(name):
+            valid = name in known
+        case ir.Power(_, exponent):
+            valid = type(exponent) is int and 2 <= exponent <= 64
+        case ir.Call(function, arguments):
+            valid = ir.FUNCTIONS.get(function) == len(arguments)
+        case ir.Select(relation=relation):
+            valid = relation in ("<", "<=")
+        case ir.Add(items) | ir.Multiply(items):
+            valid = isinstance(items, tuple) and len(items) >= 2
+        case ir.Divide():
+            valid = True
+        case _:
+            valid = False
+    if not valid:
+        raise ValueError(f"bad node {str(node)[:60]}")
+    for child in ir.children(node):
+        _check_node(child, known)

@@ -1,0 +1,41 @@
+"""Every error the product raises on purpose; no SymPy here, so that importing it costs nothing."""
+
+
+class QuasintkError(Exception):
+    """Base of all errors raised on purpose."""
+
+
+class BadExpression(QuasintkError, ValueError):
+    """The text of an activation is refused; the message names the column."""
+
+
+class DerivationError(QuasintkError, ValueError):
+    """The kernel of this network does not exist, or cannot be derived."""
+
+
+class NoClosedForm(DerivationError):
+    """The activation lies outside the class whose closed form is derived."""
+
+
+class DerivationTimeout(DerivationError):
+    """The derivation ran past its time or memory limit and was stopped."""
+
+
+class CertificateError(QuasintkError, RuntimeError):
+    """A derived formula disagrees with the independent oracle: a defect of this program."""
+
+
+class BadKernelFile(QuasintkError, ValueError):
+    """A kernel's JSON is damaged, of another version, or no kernel at all."""
+
+
+class NumericalError(QuasintkError, ArithmeticError):
+    """A number cannot be computed to the accuracy asked for."""
+
+
+class NotEnoughMemory(QuasintkError, MemoryError):
+    """The result would not fit into the memory allowed."""
+
+
+class VerificationFailed(QuasintkError, AssertionError):
+    """A sampled network contradicts the kernel."""

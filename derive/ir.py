@@ -1,0 +1,214 @@
+"""The intermediate representation: straight-line programs over scalar nodes, frozen, hashable, exact.
+
+Executable code is built from it alone, and it is what a kernel is stored and pickled as: canonical JSON
+with a version. Nodes carry numbers as fractions; parameters are names, their values stand apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any, Literal
+
+OUTPUTS = ("ntk", "nngp", "rounding")
+"""What a kernel's programs give: the NTK, m, and p - m."""
+
+FUNCTIONS: dict[str, int] = {
+    "sqrt": 1, "exp": 1, "log": 1, "sin": 1, "cos": 1, "tanh": 1, "sinh": 1, "cosh": 1,
+    "atan": 1, "erf": 1, "erfc": 1, "abs": 1, "sign": 1, "heaviside": 1, "max": 2, "min": 2,
+    "sine": 3, "angle": 3,
+}  # fmt: skip
+"""Functions a Call may name, with their number of arguments; sine and angle as in `derive.quadrant`."""
+
+
+@dataclass(frozen=True)
+class Number:
+    """An exact number."""
+
+    value: Fraction
+
+
+@dataclass(frozen=True)
+class Pi:
+    """The circle's number."""
+
+
+@dataclass(frozen=True)
+class Name:
+    """An input, a parameter or an earlier assignment's target."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Add:
+    """Sum of two or more terms, from left to right."""
+
+    terms: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Multiply:
+    """Product of two or more factors, from left to right."""
+
+    factors: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Divide:
+    """numerator / denominator."""
+
+    numerator: Node
+    denominator: Node
+
+
+@dataclass(frozen=True)
+class Power:
+    """base^exponent, exponent an integer from 2 on."""
+
+    base: Node
+    exponent: int
+
+
+@dataclass(frozen=True)
+class Call:
+    """One of FUNCTIONS."""
+
+    function: str
+    arguments: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Select:
+    """`yes` where left <relation> right, else `no`."""
+
+    relation: Literal["<", "<="]
+    left: Node
+    right: Node
+    yes: Node
+    no: Node
+
+
+Node = Number | Pi | Name | Add | Multiply | Divide | Power | Call | Select
+
+
+@dataclass(frozen=True)
+class Assign:
+    """target = value; `source` is the equation it is an instance of, `section` the layer it belongs to."""
+
+    target: str
+    value: Node
+    source: str
+    section: str
+
+
+@dataclass(frozen=True)
+class Program:
+    """Straight-line code: inputs and parameters, assignments, outputs.
+
+    Attributes
+    ----------
+    inputs, parameters : tuple of str
+    body : tuple of Assign
+        Each target once, defined before it is used.
+    outputs : tuple of (str, Node)
+        Result name and the number or name that holds it.
+    """
+
+    inputs: tuple[str, ...]
+    parameters: tuple[str, ...]
+    body: tuple[Assign, ...]
+    outputs: tuple[tuple[str, Node], ...]
+
+    def restricted(self, *outputs: str) -> Program:
+        """Only these outputs, in this order, and only what they need.
+
+        Raises
+        ------
+        ValueError
+            If the program has no such output.
+        """
+        known = dict(self.outputs)
+        unknown = [name for name in outputs if name not in known]
+        if unknown or not outputs:
+            raise ValueError(
+                f"get must be one of {', '.join(map(repr, known))} or a tuple of them, got {outputs!r}."
+            )
+        chosen = tuple((name, known[name]) for name in outputs)
+        needed = {name for _, node in chosen for name in names_in(node)}
+        body: list[Assign] = []
+        for assign in reversed(self.body):
+            if assign.target in needed:
+                body.append(assign)
+                needed |= set(names_in(assign.value))
+        return replace(self, body=tuple(reversed(body)), outputs=chosen)
+
+
+@dataclass(frozen=True)
+class FunctionIR:
+    """One activation's functions of a single neuron (theory.md, section 2).
+
+    phi(x) and dphi(x) = phi'(x), and of the quasi network mean(nu, sig) = mu' and
+    second_moment(nu, sig) = tau'.
+    """
+
+    text: str
+    phi: Program
+    dphi: Program
+    mean: Program
+    second_moment: Program
+
+
+@dataclass(frozen=True)
+class KernelIR:
+    """A kernel of (q_x, q_y, m_0), all that numerics needs.
+
+    Attributes
+    ----------
+    network : tuple of tuple
+        The layers as plain values: ("dense", levels, latent, trained, label) or ("activation", text).
+    parameterization : str
+    homogeneity : int or None
+    pair, diagonal : Program
+        Outputs "ntk", "nngp", "rounding", for x and y and for x = y.
+    functions : tuple of FunctionIR
+        One for each activation layer.
+    parameters : tuple of (str, Fraction)
+        Values, not part of the signature.
+    """
+
+    network: tuple[tuple[Any, ...], ...]
+    parameterization: str
+    homogeneity: int | None
+    pair: Program
+    diagonal: Program
+    functions: tuple[FunctionIR, ...]
+    parameters: tuple[tuple[str, Fraction], ...]
+
+
+def names_in(node: Node) -> Iterator[str]:
+    """All names a node reads."""
+    if isinstance(node, Name):
+        yield node.name
+    for child in children(node):
+        yield from names_in(child)
+
+
+def children(node: Node) -> tuple[Node, ...]:
+    """Direct operands of a node."""
+    match node:
+        case Number() | Pi() | Name():
+            return ()
+        case Add(terms):
+            return terms
+        case Multiply(factors):
+            return factors
+        case Divide(numerator, denominator):
+            return (numerator, denominator)
+        case Power(base, _):
+            return (base,)
+        case Call(_, arguments):
+            return arguments
+        case Select(_, left, right, yes, no):
+            return (left, right, yes, no)

@@ -1,0 +1,186 @@
+"""From SymPy equations to the intermediate representation."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from functools import reduce
+from typing import Any
+
+import sympy
+
+from derive import gaussian, ir
+from derive.activation import Activation
+from derive.errors import NoClosedForm
+from derive.network import Dense, Network
+from derive.parse import SYMBOL
+from derive.quadrant import Angle, Sine
+from derive.recursion import LayerMoments, Recursion, m_0, parameters, q_x, q_y
+from derive.terms import derivative, terms_of
+from derive.weights import WeightLaw
+
+
+def lower(network: Network, recursion: Recursion) -> ir.KernelIR:
+    """The kernel's programs and everything else that numerics and verify need."""
+    return ir.KernelIR(
+        network=tuple(map(_layer, network.layers)),
+        parameterization=network.parameterization,
+        homogeneity=recursion.homogeneity,
+        pair=_program(recursion.pair, (q_x, q_y, m_0), network),
+        diagonal=_program(recursion.diagonal, (q_x,), network),
+        functions=tuple(_functions(layer) for layer in network.layers if isinstance(layer, Activation)),
+        parameters=tuple(parameters(network).items()),
+    )
+
+
+def network_of(kernel: ir.KernelIR) -> Network:
+    """The network a kernel belongs to, with the kernel's parameter values."""
+    values = dict(kernel.parameters)
+    layers: list[Dense | Activation] = []
+    for kind, *rest in kernel.network:
+        if kind == "activation":
+            layers.append(Activation(*rest))
+            continue
+        levels, latent, trained, label = rest
+        suffix = f"_{label}" if label else ""
+        law = _law(levels, latent, values.get(f"latent_fraction{suffix}", Fraction(1)))
+        layers.append(Dense(law, values[f"W_std{suffix}"], values[f"b_std{suffix}"], trained, label))
+    return Network(layers, kernel.parameterization)  # type: ignore[arg-type]  # checked by Network
+
+
+def _law(levels: int | None, latent: Any, fraction: Fraction) -> WeightLaw:
+    """The layer's own law, or the one that stands for another latent fraction."""
+    try:
+        return WeightLaw(fraction, levels, latent)
+    except ValueError:
+        return WeightLaw(fraction)
+
+
+def _layer(layer: Dense | Activation) -> tuple[Any, ...]:
+    if isinstance(layer, Activation):
+        return ("activation", layer.name)
+    return ("dense", layer.law.levels, layer.law.latent, layer.trained, layer.label)
+
+
+def _program(
+    layers: tuple[LayerMoments, ...], inputs: tuple[sympy.Symbol, ...], network: Network
+) -> ir.Program:
+    last = layers[-1].moments
+    outputs = {"ntk": last.k, "nngp": last.m, "rounding": last.p - last.m}
+    body = [
+        ir.Assign(str(equation.symbol), to_node(equation.value), equation.source, layer.title)
+        for layer in layers
+        for equation in layer.equations
+    ]
+    if not outputs["rounding"].is_number:
+        body.append(ir.Assign("rounding", to_node(outputs["rounding"]), "rounding = P - M", "output"))
+        outputs["rounding"] = sympy.Symbol("rounding")
+    return ir.Program(
+        inputs=tuple(map(str, inputs)),
+        parameters=tuple(parameters(network)),
+        body=tuple(body),
+        outputs=tuple((name, to_node(value)) for name, value in outputs.items()),
+    )
+
+
+def _functions(activation: Activation) -> ir.FunctionIR:
+    terms = terms_of(activation)
+    slope = sympy.Piecewise(
+        *(
+            (_polynomial(derivative(terms), side), condition)
+            for side, condition in ((True, SYMBOL > 0), (False, True))
+        )
+    )
+
+    def program(inputs: tuple[sympy.Symbol, ...], value: sympy.Expr, source: str) -> ir.Program:
+        assign = ir.Assign("value", to_node(value), source, activation.name)
+        return ir.Program(tuple(map(str, inputs)), (), (assign,), (("value", ir.Name("value")),))
+
+    pair = (gaussian.nu, gaussian.sig)
+    return ir.FunctionIR(
+        text=activation.text,
+        phi=program((SYMBOL,), activation.expr, "phi(x)"),
+        dphi=program((SYMBOL,), slope, "phi'(x)"),
+        mean=program(pair, gaussian.quasi_mean(terms), "mu' = E[phi(nu + sig z)]"),
+        second_moment=program(pair, gaussian.quasi_second_moment(terms), "tau' = E[phi(nu + sig z)^2]"),
+    )
+
+
+def _polynomial(terms: Any, right: bool) -> sympy.Expr:
+    return sum((t.coefficient * SYMBOL**t.power for t in terms if right or not t.step), sympy.Integer(0))
+
+
+_FUNCTIONS: dict[Any, str] = {
+    sympy.exp: "exp", sympy.log: "log", sympy.sin: "sin", sympy.cos: "cos", sympy.tanh: "tanh", sympy.sinh: "sinh",
+    sympy.cosh: "cosh", sympy.atan: "atan", sympy.erf: "erf", sympy.erfc: "erfc", sympy.Abs: "abs",
+    sympy.sign: "sign", Sine: "sine", Angle: "angle",
+}  # fmt: skip
+
+
+def to_node(expr: sympy.Expr) -> ir.Node:
+    """One SymPy expression as a node.
+
+    Raises
+    ------
+    NoClosedForm
+        If it holds a function the representation lacks.
+    """
+    if expr.is_Rational:
+        return ir.Number(Fraction(int(expr.p), int(expr.q)))
+    if expr is sympy.pi:
+        return ir.Pi()
+    if expr.is_Symbol:
+        return ir.Name(str(expr))
+    if isinstance(expr, sympy.Heaviside):
+        return ir.Call("heaviside", (to_node(expr.args[0]),))
+    if expr.func in _FUNCTIONS:
+        return ir.Call(_FUNCTIONS[expr.func], tuple(map(to_node, expr.args)))
+    if isinstance(expr, (sympy.Max, sympy.Min)):
+        name = "max" if isinstance(expr, sympy.Max) else "min"
+        nodes = [to_node(arg) for arg in sorted(expr.args, key=sympy.default_sort_key)]
+        return reduce(lambda left, right: ir.Call(name, (left, right)), nodes)
+    if expr.is_Add:
+        return ir.Add(tuple(map(to_node, _ordered(expr))))
+    if expr.is_Mul:
+        return _product(expr)
+    if expr.is_Pow:
+        return _power(*expr.as_base_exp())
+    if isinstance(expr, sympy.Piecewise):
+        return _piecewise(expr)
+    raise NoClosedForm(f"No code can be made for {expr.func.__name__} in {expr}.")
+
+
+def _ordered(expr: sympy.Expr) -> list[sympy.Expr]:
+    """Terms in the order in which a person would write them."""
+    return list(expr.as_ordered_terms())
+
+
+def _product(expr: sympy.Expr) -> ir.Node:
+    numerator, denominator = sympy.fraction(expr)
+    if denominator != 1:
+        return ir.Divide(to_node(numerator), to_node(denominator))
+    return ir.Multiply(tuple(map(to_node, expr.as_ordered_factors())))
+
+
+def _power(base: sympy.Expr, exponent: sympy.Expr) -> ir.Node:
+    if base is sympy.E:
+        return ir.Call("exp", (to_node(exponent),))
+    if exponent.is_Rational and exponent < 0:
+        return ir.Divide(ir.Number(Fraction(1)), to_node(base ** (-exponent)))
+    if exponent.is_Rational and exponent.q <= 2:
+        root = to_node(base) if exponent.q == 1 else ir.Call("sqrt", (to_node(base),))
+        return root if exponent.p == 1 else ir.Power(root, int(exponent.p))
+    raise NoClosedForm(f"No code can be made for the power {base}**({exponent}).")
+
+
+def _piecewise(expr: sympy.Piecewise) -> ir.Node:
+    *head, (last, _) = expr.args
+    node = to_node(last)
+    for value, condition in reversed(head):
+        left, right = to_node(condition.lhs), to_node(condition.rhs)
+        if isinstance(condition, (sympy.Gt, sympy.Ge)):
+            left, right = right, left
+        elif not isinstance(condition, (sympy.Lt, sympy.Le)):
+            raise NoClosedForm(f"No code can be made for the condition {condition}.")
+        strict = isinstance(condition, (sympy.Lt, sympy.Gt))
+        node = ir.Select("<" if strict else "<=", left, right, to_node(value), node)
+    return node

@@ -1,0 +1,89 @@
+"""Texts of SymPy expressions: in the parser's own language, and as LaTeX in the field's notation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sympy
+from sympy.printing.latex import LatexPrinter
+from sympy.printing.str import StrPrinter
+
+
+def expression_text(expr: sympy.Expr) -> str:
+    """Text that `derive.parse.parse_expression` reads back to the same expression."""
+    return str(_TextPrinter().doprint(expr))
+
+
+def latex(expr: sympy.Expr) -> str:
+    """LaTeX of a formula; sine and angle of a pair read as in the arc-cosine kernel's literature."""
+    return str(_LatexPrinter().doprint(expr))
+
+
+class _TextPrinter(StrPrinter):  # type: ignore[misc]  # SymPy is untyped
+    def _call(self, name: str, args: Any) -> str:
+        return f"{name}({', '.join(self._print(arg) for arg in args)})"
+
+    def _print_Max(self, expr: Any) -> str:
+        return self._call("max", sorted(expr.args, key=str))
+
+    def _print_Min(self, expr: Any) -> str:
+        return self._call("min", sorted(expr.args, key=str))
+
+    def _print_Abs(self, expr: Any) -> str:
+        return self._call("abs", expr.args)
+
+    def _print_Heaviside(self, expr: Any) -> str:
+        return self._call("heaviside", expr.args[:1])
+
+    def _print_Exp1(self, expr: Any) -> str:
+        return "e"
+
+    def _print_Piecewise(self, expr: Any) -> str:
+        *head, (last, _) = expr.args
+        text = self._print(last)
+        for value, condition in reversed(head):
+            text = f"({self._print(value)} if {self._print(condition)} else {text})"
+        return str(text)
+
+
+_SYMBOLS = {
+    "W_std": r"\sigma_w", "b_std": r"\sigma_b", "latent_fraction": "r", "second_moment": "e", "theta": r"\theta",
+    "sine": "s", "var1": "q_1", "var2": "q_2", "cov12": "c",
+}  # fmt: skip
+
+
+class _LatexPrinter(LatexPrinter):  # type: ignore[misc]  # SymPy is untyped
+    def _print_Symbol(self, expr: Any, style: str = "plain") -> str:
+        """Q_x_1 as Q_{x}^{(1)}: an index that is a number is the layer."""
+        name = str(expr)
+        known = next(
+            (key for key in _SYMBOLS if name == key or name.startswith(f"{key}_")), name.split("_")[0]
+        )
+        indices = [part for part in name[len(known) :].split("_") if part]
+        layer = indices.pop() if indices and indices[-1].isdigit() else None
+        below = "{" + ",".join(rf"\mathrm{{{part}}}" if len(part) > 1 else part for part in indices) + "}"
+        text = _SYMBOLS.get(known, known)
+        text = (
+            f"{text}_{below}"
+            if indices and "_" not in text
+            else f"{text[:-1]}{{{text[-1]},{below}}}"
+            if indices
+            else text
+        )
+        return text if layer is None else f"{text}^{{({layer})}}"
+
+    def _print_Pow(self, expr: Any) -> str:
+        base, exponent = expr.as_base_exp()
+        if base.is_Symbol and exponent.is_Integer and exponent > 1 and "^" in self._print(base):
+            return rf"\bigl({self._print(base)}\bigr)^{{{exponent}}}"
+        return str(super()._print_Pow(expr))
+
+    def _print_Sine(self, expr: Any, exp: str | None = None) -> str:
+        a, b, c = (self._print(arg) for arg in expr.args)
+        root = rf"\sqrt{{{a} {b} - {c}^{{2}}}}"
+        return root if exp is None else rf"\left({root}\right)^{{{exp}}}"
+
+    def _print_Angle(self, expr: Any, exp: str | None = None) -> str:
+        a, b, c = (self._print(arg) for arg in expr.args)
+        angle = rf"\arccos\frac{{{c}}}{{\sqrt{{{a} {b}}}}}"
+        return angle if exp is None else rf"\left({angle}\right)^{{{exp}}}"

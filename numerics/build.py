@@ -1,0 +1,63 @@
+"""From generated text to callable functions: checked against a whitelist, compiled once per text."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import linecache
+import threading
+import types
+from typing import Any
+
+_MODULES = {"math", "numpy", "numba"}
+_NODES = (
+    ast.Module, ast.Import, ast.ImportFrom, ast.alias, ast.FunctionDef, ast.arguments, ast.arg, ast.Return, ast.Assign,
+    ast.For, ast.If, ast.IfExp, ast.Compare, ast.BoolOp, ast.BinOp, ast.UnaryOp, ast.Call, ast.keyword, ast.Tuple,
+    ast.Subscript, ast.Slice, ast.Attribute, ast.Name, ast.Constant, ast.Expr, ast.expr_context, ast.operator,
+    ast.unaryop, ast.cmpop, ast.boolop,
+)  # fmt: skip
+_built: dict[str, types.ModuleType] = {}
+_lock = threading.Lock()
+
+
+def build(source: str) -> Any:
+    """The module of an emitted text; texts that differ in comments only share one, and its compiled functions.
+
+    Raises
+    ------
+    ValueError
+        If the text holds anything that emitted code never holds.
+
+    Notes
+    -----
+    Numba compiles at the first call, in 0.5 to 2 s for a kernel of depth 3.
+    """
+    tree = ast.parse(source)
+    code = ast.dump(ast.Module(tree.body[1:], []))
+    key = hashlib.sha256(code.encode()).hexdigest()
+    with _lock:
+        if key not in _built:
+            _built[key] = _load(tree, source, f"quasintk_generated_{key[:16]}")
+        return _built[key]
+
+
+def _load(tree: ast.Module, source: str, name: str) -> types.ModuleType:
+    _check(tree)
+    module = types.ModuleType(name, ast.get_docstring(tree))
+    filename = f"<{name}>"
+    linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
+    exec(compile(tree, filename, "exec"), module.__dict__)
+    return module
+
+
+def _check(tree: ast.Module) -> None:
+    for node in ast.walk(tree):
+        imported = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom):
+            imported = [node.module or ""]
+        private = [text for text in (getattr(node, "id", ""), getattr(node, "attr", "")) if "__" in text]
+        if not isinstance(node, _NODES) or private or not set(imported) <= _MODULES:
+            raise ValueError(
+                f"Line {getattr(node, 'lineno', '?')} of the generated code holds {ast.dump(node)[:80]}, "
+                "which no generated code holds; it was not run."
+            )

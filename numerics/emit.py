@@ -1,0 +1,249 @@
+"""Readable Python modules from the intermediate representation: Numba for speed, NumPy for reading and reuse.
+
+An emitted module imports math, numpy and numba only and stands alone. Parameters are arguments of its
+functions, so that changing a value compiles nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from textwrap import dedent, indent
+from typing import assert_never
+
+from derive import ir
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How one target writes functions, constants and a choice between two values."""
+
+    imports: str
+    helpers: Mapping[str, str]
+    decorator: str
+    pi: str
+    functions: Mapping[str, str]
+    select: str
+
+
+def emit_numba(kernel: ir.KernelIR, outputs: tuple[str, ...], title: str) -> str:
+    """Module of a kernel for Numba: `pair`, `diagonal`, and `fill`, `fill_diagonal` over arrays.
+
+    `fill(dots, q_x, q_y, parameters, out)` sets out[o, i, j] to output o of rows i and j, given their
+    inner products dots[i, j] = x_i . y_j / d; the exact diagonal is used where both rows are equal.
+    """
+    return (
+        _kernel_module(kernel, outputs, title, NUMBA)
+        + "\n\n"
+        + _FILL.format(parameters=", ".join(f"parameters[{i}]" for i in range(len(kernel.pair.parameters))))
+    )
+
+
+def emit_numpy(kernel: ir.KernelIR, outputs: tuple[str, ...], title: str) -> str:
+    """Module of a kernel for NumPy: `pair` and `diagonal`, elementwise on arrays."""
+    return _kernel_module(kernel, outputs, title, NUMPY)
+
+
+def emit_functions(functions: tuple[ir.FunctionIR, ...]) -> str:
+    """Numba module of a network's activations: `phi(layer, x)` and `dphi(layer, x)`, layers from 0."""
+    kinds = list(dict.fromkeys(functions))
+    programs = {
+        f"{name}_{i}": getattr(kind, name) for i, kind in enumerate(kinds) for name in ("phi", "dphi")
+    }
+    text = _module(programs, "Activations " + ", ".join(kind.text for kind in kinds) + ".", NUMBA)
+    for name in ("phi", "dphi"):
+        cases = [
+            f"    if layer == {layer}:\n        return {name}_{kinds.index(f)}(x)\n"
+            for layer, f in enumerate(functions)
+        ]
+        text += f"\n\n@njit\ndef {name}(layer, x):\n" + "".join(cases) + "    return x\n"
+    return text
+
+
+def _kernel_module(kernel: ir.KernelIR, outputs: tuple[str, ...], title: str, dialect: Dialect) -> str:
+    programs = {"pair": kernel.pair.restricted(*outputs), "diagonal": kernel.diagonal.restricted(*outputs)}
+    return _module(programs, title, dialect)
+
+
+def _module(programs: Mapping[str, ir.Program], title: str, dialect: Dialect) -> str:
+    used = {function for program in programs.values() for function in _functions_in(program)}
+    used |= {"sine"} if "angle" in used else set()
+    helpers = [text for name, text in dialect.helpers.items() if name in used]
+    functions = [_function(name, program, dialect) for name, program in programs.items()]
+    return f'"""{title}"""\n\n{dialect.imports}\n\n\n' + "\n\n".join([*helpers, *functions])
+
+
+def _functions_in(program: ir.Program) -> Iterator[str]:
+    nodes = [assign.value for assign in program.body]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, ir.Call):
+            yield node.function
+        nodes += ir.children(node)
+
+
+def _function(name: str, program: ir.Program, dialect: Dialect) -> str:
+    lines, section = [], ""
+    width = max((len(line) for line in map(_Printer(dialect).assign, program.body)), default=0)
+    for assign in program.body:
+        if assign.section != section:
+            section = assign.section
+            lines.append(f"# {section}")
+        lines.append(f"{_Printer(dialect).assign(assign).ljust(min(width, 72))}  # {assign.source}")
+    results = [_Printer(dialect).node(node, 0) for _, node in program.outputs]
+    if name in ("pair", "diagonal"):
+        lines.append(f"return ({', '.join(results)},)")
+    else:
+        lines.append(f"return {results[0]}")
+    arguments = ", ".join((*program.inputs, *program.parameters))
+    return f"{dialect.decorator}def {name}({arguments}):\n" + indent("\n".join(lines), "    ") + "\n"
+
+
+SUM, PRODUCT, POWER = 1, 2, 3
+"""Binding strengths; what binds less than its place asks for is put in brackets."""
+
+
+@dataclass(frozen=True)
+class _Printer:
+    dialect: Dialect
+
+    def assign(self, assign: ir.Assign) -> str:
+        return f"{assign.target} = {self.node(assign.value, 0)}"
+
+    def node(self, node: ir.Node, place: int) -> str:
+        text, strength = self._print(node)
+        return f"({text})" if strength < place else text
+
+    def _print(self, node: ir.Node) -> tuple[str, int]:
+        match node:
+            case ir.Number(value):
+                return _number(value)
+            case ir.Pi():
+                return self.dialect.pi, POWER + 1
+            case ir.Name(name):
+                return name, POWER + 1
+            case ir.Add(terms):
+                return self._sum(terms), SUM
+            case ir.Multiply((ir.Number(Fraction(numerator=-1, denominator=1)), *factors)):
+                return "-" + " * ".join(self.node(factor, POWER) for factor in factors), SUM
+            case ir.Multiply(factors):
+                return " * ".join(self.node(factor, PRODUCT) for factor in factors), PRODUCT
+            case ir.Divide(numerator, denominator):
+                return f"{self.node(numerator, PRODUCT)} / {self.node(denominator, POWER)}", PRODUCT
+            case ir.Power(base, exponent):
+                return f"{self.node(base, POWER + 1)}**{exponent}", POWER
+            case ir.Call(function, arguments):
+                inner = ", ".join(self.node(argument, 0) for argument in arguments)
+                return f"{self.dialect.functions[function]}({inner})", POWER + 1
+            case ir.Select(relation, left, right, yes, no):
+                parts = (self.node(part, 0) for part in (left, right, yes, no))
+                return self.dialect.select.format(*parts, relation=relation), POWER + 1
+            case _:
+                assert_never(node)
+
+    def _sum(self, terms: tuple[ir.Node, ...]) -> str:
+        text = ""
+        for term in terms:
+            part = self.node(term, SUM)
+            text += f" - {part[1:]}" if text and part.startswith("-") else f"{' + ' if text else ''}{part}"
+        return text
+
+
+def _number(value: Fraction) -> tuple[str, int]:
+    if value.denominator == 1:
+        return f"{value.numerator}.0", POWER + 1 if value >= 0 else SUM
+    return f"{value.numerator}.0 / {value.denominator}.0", PRODUCT if value >= 0 else SUM
+
+
+NUMBA = Dialect(
+    imports="import math\n\nfrom numba import njit",
+    helpers={
+        "sine": dedent('''\
+            @njit
+            def sine(var1, var2, cov12):
+                """sqrt(var1 var2 - cov12^2), safe from overflow, 0 where rounding made it negative."""
+                root = math.sqrt(var1) * math.sqrt(var2)
+                return math.sqrt(max(root - cov12, 0.0)) * math.sqrt(max(root + cov12, 0.0))
+            '''),
+        "angle": dedent('''\
+            @njit
+            def angle(var1, var2, cov12):
+                """arccos(cov12 / sqrt(var1 var2)), accurate at both ends."""
+                return math.atan2(sine(var1, var2, cov12), cov12)
+            '''),
+        "sign": dedent('''\
+            @njit
+            def sign(x):
+                """-1, 0 or 1."""
+                return 1.0 if x > 0.0 else (-1.0 if x < 0.0 else 0.0)
+            '''),
+        "heaviside": dedent('''\
+            @njit
+            def heaviside(x):
+                """0, 1/2 or 1."""
+                return 1.0 if x > 0.0 else (0.0 if x < 0.0 else 0.5)
+            '''),
+    },
+    decorator='@njit(error_model="numpy")\n',
+    pi="math.pi",
+    functions={
+        **{
+            name: f"math.{name}"
+            for name in ("sqrt", "exp", "log", "sin", "cos", "tanh", "sinh", "cosh", "atan")
+        },
+        **{name: f"math.{name}" for name in ("erf", "erfc")},
+        **{name: name for name in ("abs", "max", "min", "sign", "heaviside", "sine", "angle")},
+    },
+    select="({2} if {0} {relation} {1} else {3})",
+)
+
+NUMPY = Dialect(
+    imports="import numpy as np",
+    helpers={
+        "sine": dedent('''\
+            def sine(var1, var2, cov12):
+                """sqrt(var1 var2 - cov12^2), safe from overflow, 0 where rounding made it negative."""
+                root = np.sqrt(var1) * np.sqrt(var2)
+                return np.sqrt(np.maximum(root - cov12, 0.0)) * np.sqrt(np.maximum(root + cov12, 0.0))
+            '''),
+        "angle": dedent('''\
+            def angle(var1, var2, cov12):
+                """arccos(cov12 / sqrt(var1 var2)), accurate at both ends."""
+                return np.arctan2(sine(var1, var2, cov12), cov12)
+            '''),
+    },
+    decorator="",
+    pi="np.pi",
+    functions={
+        **{
+            name: f"np.{name}"
+            for name in ("sqrt", "exp", "log", "sin", "cos", "tanh", "sinh", "cosh", "abs", "sign")
+        },
+        **{"atan": "np.arctan", "max": "np.maximum", "min": "np.minimum", "sine": "sine", "angle": "angle"},
+    },
+    select="np.where({0} {relation} {1}, {2}, {3})",
+)
+
+_FILL = '''\
+@njit(nogil=True, error_model="numpy")
+def fill(dots, q_x, q_y, parameters, out):
+    """out[o, i, j] = output o of row i and row j, from their inner products over d."""
+    for i in range(dots.shape[0]):
+        for j in range(dots.shape[1]):
+            if dots[i, j] == q_x[i] and dots[i, j] == q_y[j]:
+                values = diagonal(q_x[i], {parameters})
+            else:
+                values = pair(q_x[i], q_y[j], dots[i, j], {parameters})
+            for o in range(out.shape[0]):
+                out[o, i, j] = values[o]
+
+
+@njit(nogil=True, error_model="numpy")
+def fill_diagonal(q_x, parameters, out):
+    """out[o, i] = output o of row i with itself."""
+    for i in range(q_x.shape[0]):
+        values = diagonal(q_x[i], {parameters})
+        for o in range(out.shape[0]):
+            out[o, i] = values[o]
+'''

@@ -1,0 +1,223 @@
+"""Gram matrices: the kernel of all pairs of rows, block by block on all cores."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from derive.errors import NumericalError
+from numerics import blocks
+from numerics.arrays import as_rows
+from numerics.memory import guard
+
+if TYPE_CHECKING:
+    from numerics.kernel import Kernel
+
+Floats = NDArray[np.float64]
+
+
+def gram(
+    kernel: Kernel,
+    X: object,
+    out: NDArray[Any] | str | os.PathLike[str] | None = None,
+    dtype: object = None,
+    memory: str | int | None = "4GB",
+    get: str = "ntk",
+) -> NDArray[Any]:
+    """Gram matrix of a data set.
+
+    Parameters
+    ----------
+    kernel : Kernel
+    X : array, shape (n, d)
+    out : ndarray (n, n) or path ending in ".npy", optional
+        Where the result goes: an array of the result's dtype, or a file, written whole or not at all.
+    dtype : float32 or float64, optional
+        By default float32 for float32 data, else float64. The arithmetic is float64 either way.
+    memory : str or int
+        The most that the result may take in memory.
+    get : {"ntk", "nngp", "rounding"}
+
+    Returns
+    -------
+    ndarray, shape (n, n)
+        Symmetric to the last bit; equal rows of X give equal rows.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If X, out or dtype is not of the kind stated.
+    NotEnoughMemory
+        If the result exceeds `memory`, or 80 % of what is available.
+
+    Notes
+    -----
+    Cost O(n^2 (d + layers)); the same bits for any number of threads.
+    """
+    rows, natural = as_rows(X)
+    result_dtype = natural if dtype is None else np.dtype(dtype)  # type: ignore[call-overload]  # checked below
+    if result_dtype not in (np.float32, np.float64):
+        raise ValueError(f"dtype must be float32 or float64, got {result_dtype}.")
+    shape = (1, len(rows), len(rows))
+    if isinstance(out, np.ndarray):
+        _check_out(out, shape[1:], result_dtype)
+        symmetric(kernel, rows, (get,), out[None])
+        return out
+    path = _npy_path(out) if out is not None else None
+    guard(len(rows) ** 2, result_dtype.itemsize, memory, f"The Gram matrix of {len(rows)} rows")
+    result: NDArray[Any] = symmetric(kernel, rows, (get,), np.empty(shape, result_dtype))[0]
+    if path is not None:
+        _write_npy(path, result)
+    return result
+
+
+def symmetric(kernel: Kernel, rows: Floats, outputs: tuple[str, ...], result: NDArray[Any]) -> NDArray[Any]:
+    """Fill result (outputs, n, n): blocks on and below the diagonal are computed and mirrored."""
+    data, code = _prepare(kernel, rows, "X"), _Code.of(kernel, outputs)
+
+    def block(pair: tuple[slice, slice]) -> None:
+        low, high = pair
+        values = _block(code, data, low, data, high)
+        result[:, low, high] = values
+        if low != high:
+            result[:, high, low] = values.transpose(0, 2, 1)
+        else:
+            lower = np.tril_indices(low.stop - low.start, -1)
+            result[:, low, high].transpose(0, 2, 1)[:, *lower] = values[:, *lower]
+
+    parts = list(blocks.ranges(len(rows)))
+    _on_all_cores(block, [(low, high) for i, low in enumerate(parts) for high in parts[: i + 1]])
+    return result
+
+
+def rectangular(
+    kernel: Kernel, rows: Floats, others: Floats, outputs: tuple[str, ...], result: NDArray[Any]
+) -> NDArray[Any]:
+    """Fill result (outputs, n, m) for two data sets."""
+    left, right, code = _prepare(kernel, rows, "X"), _prepare(kernel, others, "Y"), _Code.of(kernel, outputs)
+
+    def block(pair: tuple[slice, slice]) -> None:
+        result[:, pair[0], pair[1]] = _block(code, left, pair[0], right, pair[1])
+
+    columns = list(blocks.ranges(len(others)))
+    _on_all_cores(block, [(low, high) for low in blocks.ranges(len(rows)) for high in columns])
+    return result
+
+
+def diagonal(kernel: Kernel, rows: Floats, outputs: tuple[str, ...]) -> Floats:
+    """K(x, x) of every row, shape (outputs, n)."""
+    data, code = _prepare(kernel, rows, "X"), _Code.of(kernel, outputs)
+    values = np.empty((len(outputs), len(rows)))
+    code.module.fill_diagonal(data.q, code.parameters, values)
+    return _scaled(code, values, 2 * data.exponent)
+
+
+@dataclass(frozen=True)
+class _Code:
+    """A kernel's compiled functions for some outputs, with what they are called with."""
+
+    module: Any
+    parameters: Floats
+    outputs: int
+    homogeneity: int
+
+    @staticmethod
+    def of(kernel: Kernel, outputs: tuple[str, ...]) -> _Code:
+        return _Code(
+            kernel.compiled(outputs), kernel.parameter_values, len(outputs), kernel.ir.homogeneity or 0
+        )
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Rows scaled by powers of two, x = 2^exponent scaled, with q of the scaled rows."""
+
+    scaled: Floats
+    q: Floats
+    exponent: NDArray[np.int64]
+
+
+def _prepare(kernel: Kernel, rows: Floats, name: str) -> _Rows:
+    with np.errstate(over="ignore", under="ignore"):
+        q = blocks.squared_norms(rows)
+    extreme = ~((q > 1e-140) & (q < 1e140)) & rows.any(axis=1)
+    exponent = np.zeros(len(rows), np.int64)
+    if extreme.any() and kernel.homogeneous:
+        exponent[extreme] = np.frexp(np.abs(rows[extreme]).max(axis=1))[1]
+        rows = np.ldexp(rows, -exponent[:, None])
+        q = blocks.squared_norms(rows)
+    if not np.isfinite(q).all():
+        row = int(np.argmin(np.isfinite(q)))
+        raise ValueError(f"|x|^2 of {name}'s row {row} exceeds the range of float64: rescale the data.")
+    return _Rows(rows, q, exponent)
+
+
+def _block(code: _Code, left: _Rows, low: slice, right: _Rows, high: slice) -> Floats:
+    dots = np.empty((low.stop - low.start, high.stop - high.start))
+    blocks.inner_products(left.scaled[low], right.scaled[high], dots)
+    values = np.empty((code.outputs, *dots.shape))
+    code.module.fill(dots, left.q[low], right.q[high], code.parameters, values)
+    values = _scaled(code, values, left.exponent[low, None] + right.exponent[high])
+    if not np.isfinite(values).all():
+        _, i, j = np.argwhere(~np.isfinite(values))[0]
+        raise NumericalError(
+            f"The kernel of rows {low.start + i} and {high.start + j} is {values[:, i, j][0]}: "
+            "it exceeds the range of float64. Rescale the data or lower W_std."
+        )
+    return values
+
+
+def _scaled(code: _Code, values: Floats, exponent: NDArray[np.int64]) -> Floats:
+    if not exponent.any():
+        return values
+    with np.errstate(over="ignore", under="ignore"):
+        return np.ldexp(values, code.homogeneity * exponent)
+
+
+def _on_all_cores(task: Callable[[Any], None], items: Iterable[Any]) -> None:
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        futures = [pool.submit(task, item) for item in items]
+        try:
+            for future in futures:
+                future.result()
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+
+
+def _check_out(out: NDArray[Any], shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    if out.shape != shape or out.dtype != dtype or not out.flags.writeable:
+        raise ValueError(
+            f"out must be a writeable array of shape {shape} and dtype {dtype}, got {out.shape}, {out.dtype}."
+        )
+
+
+def _npy_path(out: str | os.PathLike[str]) -> Path:
+    path = Path(out)
+    if path.suffix != ".npy":
+        raise ValueError(f"out must be an array or a path ending in .npy, got {str(out)!r}.")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"The folder {str(path.parent)!r} of out does not exist: make it first.")
+    return path
+
+
+def _write_npy(path: Path, result: NDArray[Any]) -> None:
+    """Write beside the target, then rename: an interrupted run leaves no half file."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            np.save(file, result, allow_pickle=False)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,252 @@
+"""Kernel: the one object users hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
+
+import mpmath
+import numpy as np
+import sympy
+from numpy.typing import NDArray
+
+from derive import codec, ir
+from derive.ir import OUTPUTS
+from derive.lower import network_of
+from derive.network import Network
+from derive.numbers import Real, as_text, exact
+from derive.printing import latex
+from derive.recursion import LayerMoments, Recursion, unroll
+from numerics import gram
+from numerics.arrays import as_rows
+from numerics.build import build
+from numerics.emit import emit_numba, emit_numpy
+from numerics.interpret import MULTIPRECISION, interpret
+from numerics.memory import guard
+from numerics.sphere import OnSphere
+
+CONVENTIONS = """\
+Inputs x of d features enter as q = |x|^2 / d and m = p = x.y / d, with NTK 0.
+A dense layer maps h of width n to u = W_std sqrt(1 / (e n)) W h + b_std b, with b ~ N(0, I) and
+W a stochastic rounding of latent weights w; r = E[w^2] / E[W^2], e = E[W^2].
+"nngp" is m, the kernel of the network averaged over the rounding; "rounding" is p - m, the covariance that
+the rounding adds; "ntk" is the inner product of the averaged network's parameter gradients{parameterization}."""
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """The kernels of an infinitely wide network with rounded weights.
+
+    Calling it gives Gram matrices. It is fully described by its intermediate representation `ir`,
+    as which it is stored and pickled; formulas are derived from it again, and code compiled, when asked for.
+
+    Examples
+    --------
+    >>> import quasintk as qn
+    >>> kernel = qn.kernel("relu", depth=3, weights="binary", W_std=1.4142)
+    >>> kernel([[1.0, 0.0], [0.0, 1.0]]).shape
+    (2, 2)
+    """
+
+    ir: ir.KernelIR
+
+    def __call__(self, X: object, Y: object = None, get: str | tuple[str, ...] = "ntk") -> Any:
+        """Kernel matrix of the rows of X with the rows of Y, or of X with itself.
+
+        Parameters
+        ----------
+        X, Y : array, shapes (n, d) and (m, d)
+        get : "ntk", "nngp", "rounding", or a tuple of them
+
+        Returns
+        -------
+        ndarray, shape (n, m), or a tuple of them
+            float32 if all inputs are float32, else float64.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the data are no finite real rows, or X and Y differ in their number of features.
+        NotEnoughMemory
+            If the result exceeds 80 % of the available memory.
+        """
+        outputs = _outputs(get)
+        rows, dtype = as_rows(X)
+        if Y is None:
+            guard(len(outputs) * len(rows) ** 2, dtype.itemsize, None, f"The Gram matrix of {len(rows)} rows")
+            result = gram.symmetric(
+                self, rows, outputs, np.empty((len(outputs), len(rows), len(rows)), dtype)
+            )
+        else:
+            others, other_dtype = as_rows(Y, "Y")
+            if rows.shape[1] != others.shape[1]:
+                raise ValueError(
+                    f"X has shape {rows.shape} and Y {others.shape}: the numbers of features differ."
+                )
+            dtype = np.promote_types(dtype, other_dtype)
+            shape = (len(outputs), len(rows), len(others))
+            guard(shape[0] * shape[1] * shape[2], dtype.itemsize, None, f"The {shape[1]} x {shape[2]} matrix")
+            result = gram.rectangular(self, rows, others, outputs, np.empty(shape, dtype))
+        return result[0] if isinstance(get, str) else tuple(result)
+
+    def diag(self, X: object, get: str | tuple[str, ...] = "ntk") -> Any:
+        """K(x, x) of every row of X, shape (n,), or a tuple of them; what the Gram matrix has on its diagonal."""
+        rows, dtype = as_rows(X)
+        result = gram.diagonal(self, rows, _outputs(get)).astype(dtype)
+        return result[0] if isinstance(get, str) else tuple(result)
+
+    def on_sphere(self, q: Real = 1.0, get: str = "ntk") -> OnSphere:
+        """K(t) for inputs with |x|^2 = |y|^2 = q d and cosine t."""
+        return OnSphere(self, exact(q, "q"), get)
+
+    def with_parameters(self, **values: Real) -> Kernel:
+        """The same kernel with other parameter values: nothing is derived or compiled again.
+
+        Raises
+        ------
+        ValueError
+            If a name is unknown, or a value outside its domain.
+        """
+        known = self.parameters
+        unknown = sorted(values.keys() - known.keys())
+        if unknown:
+            raise ValueError(f"Unknown parameter {unknown[0]!r}: this kernel has {', '.join(known)}.")
+        changed = {name: _valid(name, exact(value, name)) for name, value in values.items()}
+        return Kernel(replace(self.ir, parameters=tuple({**known, **changed}.items())))
+
+    @property
+    def parameters(self) -> dict[str, Fraction]:
+        """Exact values of the run-time parameters."""
+        return dict(self.ir.parameters)
+
+    @property
+    def parameter_values(self) -> NDArray[np.float64]:
+        """The parameters as the compiled code takes them."""
+        return np.array([float(value) for _, value in self.ir.parameters])
+
+    @property
+    def signature(self) -> str:
+        """Hash of the structure, without the parameters' values."""
+        return codec.signature(self.ir)
+
+    @property
+    def network(self) -> Network:
+        """The network, with this kernel's parameter values."""
+        return network_of(self.ir)
+
+    @property
+    def derivation(self) -> Recursion:
+        """The recursion in SymPy, for a pair and for the diagonal."""
+        return unroll(self.network)
+
+    @property
+    def trace(self) -> tuple[LayerMoments, ...]:
+        """Every layer's equations with their sources."""
+        return self.derivation.pair
+
+    @property
+    def expressions(self) -> dict[str, sympy.Expr]:
+        """Right-hand side of every equation by name, in the order of computation."""
+        return {str(e.symbol): e.value for layer in self.trace for e in layer.equations}
+
+    def latex(self) -> str:
+        """The recursion as LaTeX, one aligned line per equation."""
+        lines = [f"{latex(e.symbol)} &= {latex(e.value)}" for layer in self.trace for e in layer.equations]
+        return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
+
+    def source(self, target: str = "numba", get: str | tuple[str, ...] = OUTPUTS) -> str:
+        """Generated code as text: "numba" or "numpy"."""
+        emitters = {"numba": emit_numba, "numpy": emit_numpy}
+        if target not in emitters:
+            raise ValueError(f"target must be 'numba' or 'numpy', got {target!r}.")
+        return emitters[target](self.ir, _outputs(get), _title(self))
+
+    @property
+    def conventions(self) -> str:
+        """What the numbers mean."""
+        latent = " with respect to the latent weights themselves"
+        return CONVENTIONS.format(parameterization=latent if self.ir.parameterization == "latent" else "")
+
+    @property
+    def homogeneous(self) -> bool:
+        """Whether scaling an input by s > 0 scales the kernels by a power of s."""
+        biases = (value for name, value in self.ir.parameters if name.startswith("b_std"))
+        return self.ir.homogeneity is not None and not any(biases)
+
+    def explain(self, x: object, y: object) -> dict[str, float]:
+        """Every quantity of the recursion for one pair of inputs (d,), by name, by the interpreter."""
+        rows, _ = as_rows(np.stack([np.asarray(x), np.asarray(y)]))
+        q_x, q_y, m_0 = ((float(a @ b) / rows.shape[1]) for a, b in ((rows[0],) * 2, (rows[1],) * 2, rows))
+        with mpmath.workdps(30):
+            values = interpret(
+                self.ir.pair, {**self.parameters, **_exact(q_x=q_x, q_y=q_y, m_0=m_0)}, MULTIPRECISION
+            )
+        return {name: float(value) for name, value in values.items()}
+
+    def compiled(self, outputs: tuple[str, ...]) -> Any:
+        """The compiled module of these outputs."""
+        return build(emit_numba(self.ir, outputs, _title(self)))
+
+    def to_json(self) -> str:
+        """The kernel as text, read back by `Kernel.from_json`."""
+        return codec.to_json(self.ir)
+
+    @staticmethod
+    def from_json(text: str) -> Kernel:
+        """Read a kernel from `to_json`'s text; raises BadKernelFile on anything else."""
+        return Kernel(codec.from_json(text))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Kernel.from_json, (self.to_json(),)
+
+    def __repr__(self) -> str:
+        values = ", ".join(f"{name}={as_text(value)}" for name, value in self.ir.parameters)
+        return f"<Kernel of {network_text(self.ir)}; {values}>"
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self.latex()}$"
+
+
+def network_text(kernel: ir.KernelIR) -> str:
+    """The layers in one line."""
+    names = {
+        ("normal", None): "real",
+        ("uniform", 2): "binary",
+        ("uniform", 3): "ternary",
+        ("two-point", 2): "rounded",
+    }
+    parts = []
+    for kind, *rest in kernel.network:
+        if kind == "activation":
+            parts.append(rest[0])
+        else:
+            levels, latent, trained, _ = rest
+            law = names.get((latent, levels), f"{levels} levels")
+            parts.append(f"Dense({law}{'' if trained else ', not trained'})")
+    return " -> ".join(parts)
+
+
+def _title(kernel: Kernel) -> str:
+    return (
+        f"Kernel of {network_text(kernel.ir)}.\n\nGenerated by quasintk; signature {kernel.signature[:16]}.\n"
+    )
+
+
+def _outputs(get: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (get,) if isinstance(get, str) else tuple(get)
+
+
+def _valid(name: str, value: Fraction) -> Fraction:
+    if name.startswith("b_std") and value < 0:
+        raise ValueError(f"{name} must not be negative, got {as_text(value)}.")
+    if not name.startswith("b_std") and value <= 0:
+        raise ValueError(f"{name} must be positive, got {as_text(value)}.")
+    if name.startswith("latent_fraction") and value > 1:
+        raise ValueError(f"{name} must lie in (0, 1], got {as_text(value)}.")
+    return value
+
+
+def _exact(**values: float) -> Mapping[str, Fraction]:
+    return {name: Fraction(value) for name, value in values.items()}

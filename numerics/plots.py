@@ -1,0 +1,70 @@
+"""Pictures, readable in print: needs the extra `report` (matplotlib)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numerics.fit import DecayFit
+    from numerics.zonal import Spectrum
+
+STYLES = (("o", "#0b5394"), ("s", "#b45f06"), ("^", "#38761d"), ("D", "#741b47"), ("v", "#555555"))
+
+
+def plot_spectra(
+    spectra: Mapping[str, Spectrum], path: str | os.PathLike[str] | None, fits: Sequence[DecayFit] = ()
+) -> Any:
+    """Draw eigenvalues by degree on a logarithmic axis, one marker per spectrum, and save the figure.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure, axes = _figure(6.4, 4.2)
+    draw_spectra(axes, spectra, fits)
+    figure.tight_layout()
+    if path is not None:
+        figure.savefig(path, dpi=160)
+    return figure
+
+
+def draw_spectra(axes: Any, spectra: Mapping[str, Spectrum], fits: Sequence[DecayFit] = ()) -> None:
+    """Draw spectra into existing axes; exact zeros are left out."""
+    for position, (label, values) in enumerate(spectra.items()):
+        marker, color = STYLES[position % len(STYLES)]
+        shown = values.eigenvalue > 0
+        law = f": {fits[position].verdict}" if position < len(fits) else ""
+        axes.plot(
+            np.asarray(values.degree)[shown],
+            np.asarray(values.log_eigenvalue)[shown] / np.log(10),
+            marker,
+            color=color,
+            markersize=3.5,
+            fillstyle="none" if position % 2 else "full",
+            label=f"{label}{law}",
+        )
+    first = next(iter(spectra.values()))
+    axes.set_xlabel("degree $k$")
+    axes.set_ylabel(r"$\log_{10}\lambda_k$")
+    axes.set_title(f"Eigenvalues on the sphere in dimension {first.dim}", fontsize=10)
+    axes.legend(frameon=False, fontsize=8)
+
+
+def _figure(width: float, height: float, columns: int = 1) -> tuple[Any, Any]:
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise ImportError("Pictures need matplotlib: pip install 'quasintk[report]'.") from None
+    figure = Figure(figsize=(width, height))
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(1, columns)
+    for one in np.atleast_1d(axes):
+        one.grid(True, which="major", color="#dddddd", linewidth=0.6)
+        for side in ("top", "right"):
+            one.spines[side].set_visible(False)
+    return figure, axes

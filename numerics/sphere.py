@@ -1,0 +1,100 @@
+"""The kernel on a sphere: a function K(t) of the cosine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import sympy
+from numpy.typing import NDArray
+
+from derive.quadrant import Angle, Sine
+from numerics.series import TaylorSeries, taylor_series
+
+if TYPE_CHECKING:
+    from numerics.kernel import Kernel
+
+t = sympy.Symbol("t", real=True)
+
+
+@dataclass(frozen=True)
+class OnSphere:
+    """K(t) for inputs with |x|^2 = |y|^2 = q d and x.y = t q d.
+
+    Attributes
+    ----------
+    kernel : Kernel
+    q : Fraction
+    get : str
+        "ntk", "nngp" or "rounding".
+    """
+
+    kernel: Kernel
+    q: Fraction
+    get: str
+
+    def __post_init__(self) -> None:
+        if self.q <= 0:
+            raise ValueError(f"q must be positive, got {float(self.q)}.")
+
+    def __call__(self, cosine: object) -> NDArray[np.float64]:
+        """K at cosines in [-1, 1] (8 eps beyond are taken as +-1), elementwise.
+
+        Raises
+        ------
+        ValueError
+            If a cosine lies outside.
+        """
+        cosines = np.asarray(cosine, dtype=np.float64)
+        if not (np.abs(cosines) <= 1 + 8 * np.finfo(float).eps).all():
+            raise ValueError("A cosine lies outside [-1, 1].")
+        q = float(self.q)
+        dots = np.clip(cosines, -1, 1).reshape(1, -1) * q
+        values = np.empty((1, *dots.shape))
+        constant = np.full(max(dots.shape), q)
+        compiled = self.kernel.compiled((self.get,))
+        compiled.fill(dots, constant[:1], constant[: dots.shape[1]], self.kernel.parameter_values, values)
+        return values.reshape(cosines.shape)[()]
+
+    @property
+    def symbolic(self) -> sympy.Expr:
+        """K(t) as one SymPy expression in the symbol t, parameters inserted exactly."""
+        values: dict[Any, Any] = {
+            "q_x": _rational(self.q),
+            "q_y": _rational(self.q),
+            "m_0": _rational(self.q) * t,
+        }
+        values |= {name: _rational(value) for name, value in self.kernel.parameters.items()}
+        layers = self.kernel.trace
+        for layer in layers:
+            for equation in layer.equations:
+                inserted = equation.value.subs({s: values[str(s)] for s in equation.value.free_symbols})
+                values[str(equation.symbol)] = inserted.replace(Sine, _elementary(Sine)).replace(
+                    Angle, _elementary(Angle)
+                )
+        last = layers[-1].moments
+        result = {"ntk": last.k, "nngp": last.m, "rounding": last.p - last.m}[self.get]
+        return result.subs({s: values[str(s)] for s in result.free_symbols})
+
+    def taylor(self, n: int) -> NDArray[np.float64]:
+        """Taylor coefficients a_0 .. a_n of K at t = 0."""
+        return self.taylor_series(n).coefficients
+
+    def taylor_series(self, terms: int) -> TaylorSeries:
+        """Taylor coefficients with their errors and K(1)."""
+        if type(terms) is not int or terms < 0:
+            raise ValueError(f"The number of terms must be an integer >= 0, got {terms!r}.")
+        return taylor_series(self.kernel.ir, self.get, self.q, terms)
+
+
+def _rational(value: Fraction) -> sympy.Rational:
+    return sympy.Rational(value.numerator, value.denominator)
+
+
+def _elementary(function: Any) -> Any:
+    return {
+        Sine: lambda a, b, c: sympy.sqrt(a * b - c**2),
+        Angle: lambda a, b, c: sympy.acos(c / sympy.sqrt(a * b)),
+    }[function]

@@ -1,0 +1,63 @@
+"""Kernels of infinitely wide networks with rounded weights: derived, computed and verified.
+
+>>> import quasintk as qn
+>>> kernel = qn.kernel("relu", depth=3, weights="binary", W_std=1.4142)
+>>> kernel([[1.0, 0.0], [0.0, 1.0]]).shape
+(2, 2)
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from quasintk import _siblings
+
+__quasintk__ = "0.1.0"
+__version__ = __quasintk__
+
+_siblings.check_on_import()
+
+if TYPE_CHECKING:
+    from derive.activation import Activation as Activation
+    from derive.network import Dense as Dense
+    from derive.network import Network as Network
+    from derive.network import mlp as mlp
+    from derive.weights import Levels as Levels
+    from derive.weights import WeightLaw as WeightLaw
+    from numerics.fit import fit_decay as fit_decay
+    from numerics.gram import gram as gram
+    from numerics.gram_spectrum import gram_spectrum as gram_spectrum
+    from numerics.kernel import Kernel as Kernel
+    from numerics.zonal import spectrum as spectrum
+    from quasintk.pipeline import kernel as kernel
+    from verify.check import verify as verify
+
+_PUBLIC = {
+    "Activation": "derive.activation",
+    "Dense": "derive.network",
+    "Kernel": "numerics.kernel",
+    "Levels": "derive.weights",
+    "Network": "derive.network",
+    "WeightLaw": "derive.weights",
+    "fit_decay": "numerics.fit",
+    "gram": "numerics.gram",
+    "gram_spectrum": "numerics.gram_spectrum",
+    "kernel": "quasintk.pipeline",
+    "mlp": "derive.network",
+    "spectrum": "numerics.zonal",
+    "verify": "verify.check",
+}
+__all__ = list(_PUBLIC)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'quasintk' has no attribute {name!r}")
+    import importlib
+
+    _siblings.check()
+    value = getattr(importlib.import_module(_PUBLIC[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_PUBLIC])

@@ -1,0 +1,115 @@
+"""The command line. Results go to stdout, everything else to stderr; errors have the exit codes of `main`."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+from typing import Any
+
+import click
+
+COMMANDS = {
+    "derive": "derive_command",
+    "eigen": "eigen_command",
+    "gram": "gram_command",
+    "verify": "verify_command",
+    "doctor": "doctor_command",
+}
+
+
+class LazyGroup(click.Group):
+    """Imports a command's module when the command is used, so that `--help` stays quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands in the order of a user's work."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"quasintk.cli.{COMMANDS[cmd_name]}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(SUMMARIES.items()))
+
+
+SUMMARIES = {
+    "derive": "Derive a kernel: its recursion, LaTeX, JSON or generated code.",
+    "eigen": "Eigenvalues on the sphere, compared and fitted.",
+    "gram": "Gram matrix of the rows of a .npy file.",
+    "verify": "Check a kernel against sampled finite networks.",
+    "doctor": "Report the installation's health.",
+}
+
+EPILOG = (
+    "Exit codes: 0 ok, 1 internal error, 2 usage or bad input, 3 no closed form, 4 verification failed, "
+    "5 numerical failure, 130 interrupted."
+)
+
+
+@click.group(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="quasintk")
+def app() -> None:
+    """Kernels of infinitely wide networks with rounded weights: derive, compute, verify."""
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    sys.exit(run())
+
+
+def run() -> int:
+    """Run the command line; every known error becomes one message on stderr and an exit code."""
+    from derive import errors
+
+    codes: tuple[tuple[type[BaseException], int], ...] = (
+        (errors.NoClosedForm, 3),
+        (errors.VerificationFailed, 4),
+        (errors.NumericalError, 5),
+        (errors.CertificateError, 1),
+        (errors.QuasintkError, 2),
+    )
+    try:
+        app(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        return _tell("Interrupted; no output file was left half written.", 130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    except tuple(kind for kind, _ in codes) as error:
+        return _tell(str(error), next(code for kind, code in codes if isinstance(error, kind)))
+    except (ValueError, TypeError, OSError) as error:
+        if _raised_in_command(error):
+            return _tell(str(error), 2)
+        return _internal(error)
+    except Exception as error:
+        return _internal(error)
+    return 0
+
+
+def _tell(message: str, code: int) -> int:
+    click.echo(f"Error: {message}", err=True)
+    return code
+
+
+def _raised_in_command(error: BaseException) -> bool:
+    """Whether our own code raised it on purpose, rather than a library under it."""
+    last: Any = error.__traceback__
+    while last.tb_next is not None:
+        last = last.tb_next
+    package = str(last.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
+    return isinstance(error, OSError) or package in ("derive", "numerics", "verify", "quasintk")
+
+
+def _internal(error: BaseException) -> int:
+    traceback.print_exception(error)
+    return _tell(f"internal: {type(error).__name__}: {error}. Please report it with the lines above.", 1)

@@ -1,0 +1,148 @@
+"""What the commands have in common: the expression, the network's options, and how files are read."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from derive.errors import BadExpression
+from derive.parse import parse_expression
+from derive.weights import Levels, WeightLaw
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class ExpressionCommand(click.Command):
+    """A command whose first argument is an expression, which may begin with a minus sign.
+
+    A token that begins with a minus, is no option of the command and parses as an expression is taken
+    as the argument; `--` before it always works.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Move such a token behind `--`, together with the arguments that follow it."""
+        known = {
+            name
+            for parameter in self.get_params(ctx)
+            for name in (*parameter.opts, *parameter.secondary_opts)
+        }
+        for position, token in enumerate(args):
+            if token == "--":
+                break
+            if token.startswith("-") and token.partition("=")[0] not in known and _is_expression(token):
+                before, after = args[:position], args[position + 1 :]
+                plain, rest = _split_off_arguments(after, self, ctx)
+                return super().parse_args(ctx, [*before, *rest, "--", token, *plain])
+        return super().parse_args(ctx, args)
+
+
+def _is_expression(token: str) -> bool:
+    try:
+        parse_expression(token)
+    except BadExpression:
+        return False
+    return True
+
+
+def _split_off_arguments(
+    tokens: list[str], command: click.Command, ctx: click.Context
+) -> tuple[list[str], list[str]]:
+    """Separate further arguments from options with their values."""
+    with_value = {
+        name
+        for parameter in command.get_params(ctx)
+        if isinstance(parameter, click.Option) and not parameter.is_flag and not parameter.count
+        for name in parameter.opts
+    }
+    plain, options, expecting = [], [], False
+    for token in tokens:
+        if expecting or token.startswith("-"):
+            options.append(token)
+            expecting = not expecting and token in with_value
+        else:
+            plain.append(token)
+    return plain, options
+
+
+class WeightsType(click.ParamType[str | WeightLaw]):
+    """real, binary, ternary, a number of levels, or r=0.4."""
+
+    name = "weights"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str | WeightLaw:
+        """The law of a text."""
+        if isinstance(value, WeightLaw) or value in ("real", "binary", "ternary"):
+            law: str | WeightLaw = value
+            return law
+        try:
+            if value.startswith("r="):
+                return WeightLaw(value.removeprefix("r="))
+            return Levels(int(value))
+        except ValueError:
+            self.fail(
+                f"{value!r} is not real, binary, ternary, a number of levels such as 16, or r=0.4.",
+                param,
+                ctx,
+            )
+
+
+def network_options(command: F) -> F:
+    """--depth, --weights, --W-std, --b-std, --parameterization."""
+    options = (
+        click.option(
+            "--depth", default=1, show_default=True, type=click.IntRange(1, 64), help="Hidden layers."
+        ),
+        click.option(
+            "--weights",
+            default="binary",
+            show_default=True,
+            type=WeightsType(),
+            help="real, binary, ternary, a number of levels, or r=0.4.",
+        ),
+        click.option(
+            "--W-std", "W_std", default="1", show_default=True, help="Standard deviation of the weights."
+        ),
+        click.option(
+            "--b-std", "b_std", default="0", show_default=True, help="Standard deviation of the biases."
+        ),
+        click.option(
+            "--parameterization",
+            default="ntk",
+            show_default=True,
+            type=click.Choice(["ntk", "latent"]),
+            help="What the NTK's gradients are taken with respect to.",
+        ),
+    )
+    return functools.reduce(lambda decorated, option: option(decorated), reversed(options), command)
+
+
+expression_argument = click.argument("expression", metavar="EXPR")
+get_option = click.option(
+    "--get",
+    default="ntk",
+    show_default=True,
+    type=click.Choice(["ntk", "nngp", "rounding"]),
+    help="Which kernel.",
+)
+
+
+def write_text(text: str, path: str | None) -> None:
+    """To stdout, or to a new file that is written whole or not at all."""
+    if path is None:
+        click.echo(text)
+        return
+    target = Path(path)
+    temporary = target.with_name(f".{target.name}.part")
+    try:
+        temporary.write_text(text + "\n", encoding="utf-8")
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    click.echo(f"Wrote {target}", err=True)

@@ -1,0 +1,1 @@
+"""Studies: whole computations on real data, each a module that runs by itself."""

@@ -1,0 +1,82 @@
+"""gram(): where the result goes, and what is refused."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from derive.errors import NotEnoughMemory
+from numerics import memory
+from numerics.gram import gram
+from quasintk.pipeline import kernel
+
+KERNEL = kernel("relu", depth=2)
+X = np.random.default_rng(0).normal(size=(300, 5))
+
+
+def test_every_destination_holds_the_same_bits(tmp_path):
+    expected = KERNEL(X)
+    out = np.empty((300, 300))
+    assert np.shares_memory(gram(KERNEL, X, out=out), out)
+    assert np.array_equal(out, expected)
+    assert np.array_equal(gram(KERNEL, X, out=tmp_path / "G.npy"), expected)
+    assert np.array_equal(np.load(tmp_path / "G.npy", allow_pickle=False), expected)
+    assert os.listdir(tmp_path) == ["G.npy"]
+    assert np.array_equal(gram(KERNEL, X, dtype="float32"), expected.astype(np.float32))
+    assert np.array_equal(gram(KERNEL, X, get="nngp"), KERNEL(X, get="nngp"))
+
+
+def test_any_number_of_threads_gives_the_same_bits():
+    """The affinity of this process decides on the number of threads."""
+    code = (
+        "import os, sys, numpy as np; os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1]);"
+        "from quasintk.pipeline import kernel; X = np.random.default_rng(0).normal(size=(300, 5));"
+        "sys.stdout.buffer.write(kernel('relu', depth=2)(X).tobytes())"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert run.stdout == KERNEL(X).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"out": np.empty((3, 3))}, ValueError, r"shape \(300, 300\)"),
+        ({"out": np.empty((300, 300), np.float32)}, ValueError, "dtype float64"),
+        ({"out": "G.zip"}, ValueError, r"ending in \.npy"),
+        ({"out": "no/such/folder/G.npy"}, FileNotFoundError, "does not exist"),
+        ({"dtype": "int32"}, ValueError, "float32 or float64"),
+        ({"memory": "100KB"}, NotEnoughMemory, "more than memory='100KB' allows"),
+        ({"memory": "much"}, ValueError, "must read like '4GB'"),
+        ({"memory": "0GB"}, ValueError, "must read like '4GB'"),
+        ({"get": "p"}, ValueError, "get must be one of"),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_refusals(options, error, message):
+    with pytest.raises(error, match=message):
+        gram(KERNEL, X, **options)
+
+
+def test_a_result_beyond_the_machine_is_refused_before_it_is_allocated():
+    rows = np.zeros((10**6, 1))  # 8 TB
+    with pytest.raises(NotEnoughMemory, match="available"):
+        gram(KERNEL, rows, memory=None)
+    with pytest.raises(NotEnoughMemory, match="available"):
+        KERNEL(rows)
+
+
+@pytest.mark.parametrize(
+    ("text", "count"), [("4GB", 4 * 10**9), ("1.5 k", 1500), ("7", 7), (12, 12), ("2TB", 2 * 10**12)]
+)
+def test_bytes(text, count):
+    assert memory.parse_bytes(text) == count
+
+
+def test_a_failing_write_leaves_nothing_behind(tmp_path):
+    """The target is a folder: the last rename fails."""
+    (tmp_path / "G.npy").mkdir()
+    with pytest.raises(OSError, match=r"G\.npy"):
+        gram(KERNEL, X[:4], out=tmp_path / "G.npy")
+    assert os.listdir(tmp_path) == ["G.npy"]
