@@ -38,6 +38,29 @@ class _TextPrinter(StrPrinter):  # type: ignore[misc]  # SymPy is untyped
     def _print_Exp1(self, expr: Any) -> str:
         return "e"
 
+    def _print_And(self, expr: Any) -> str:
+        return self._join(" and ", expr)
+
+    def _print_Or(self, expr: Any) -> str:
+        return self._join(" or ", expr)
+
+    def _print_Not(self, expr: Any) -> str:
+        return f"(not {self._print(expr.args[0])})"
+
+    def _print_Relational(self, expr: Any) -> str:
+        return f"({self._print(expr.lhs)} {expr.rel_op} {self._print(expr.rhs)})"
+
+    def _join(self, word: str, expr: Any) -> str:
+        return f"({word.join(sorted(map(self._print, expr.args)))})"
+
+    def _print_Rational(self, expr: Any) -> str:
+        """p/q, or the decimal it came from where the integers are too long for the parser."""
+        digits = next((n for n in range(1, 40) if 10**n % expr.q == 0), None)
+        if digits is None or max(len(str(abs(expr.p))), len(str(expr.q))) <= 15:
+            return str(super()._print_Rational(expr))
+        number = str(abs(expr.p) * 10**digits // expr.q).rjust(digits + 1, "0")
+        return f"{'-' if expr.p < 0 else ''}{number[:-digits]}.{number[-digits:]}"
+
     def _print_Piecewise(self, expr: Any) -> str:
         *head, (last, _) = expr.args
         text = self._print(last)
@@ -80,7 +103,7 @@ class _LatexPrinter(LatexPrinter):  # type: ignore[misc]  # SymPy is untyped
 
     def _print_Sine(self, expr: Any, exp: str | None = None) -> str:
         a, b, c = (self._print(arg) for arg in expr.args)
-        root = rf"\sqrt{{{a} {b} - {c}^{{2}}}}"
+        root = rf"\sqrt{{{a} {b} - {self._print(expr.args[2] ** 2)}}}"
         return root if exp is None else rf"\left({root}\right)^{{{exp}}}"
 
     def _print_Angle(self, expr: Any, exp: str | None = None) -> str:

@@ -70,8 +70,12 @@ class DecayFit:
     reason: str
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-safe dictionary."""
-        return asdict(self)
+        """JSON-safe dictionary; what is not finite is None."""
+        return {
+            **asdict(self),
+            "laws": [_finite(asdict(fit)) for fit in self.laws],
+            "best": _finite(asdict(self.best)) if self.best else None,
+        }
 
     def __str__(self) -> str:
         lines = [f"verdict: {self.verdict} ({self.reason})"]
@@ -121,7 +125,7 @@ def fit_decay(
     Cost: 0.1 to 0.5 s.
     """
     k, log_value, dim = _data(spectrum)
-    low, high = window if window is not None else (k.max() / 6, k.max())
+    low, high = window if window is not None else (k.max(initial=0) / 6, k.max(initial=0))
     used = (k >= low) & (k <= high)
     k, log_value = k[used], log_value[used]
     shapes = [law(name, dim) for name in laws]
@@ -134,12 +138,22 @@ def fit_decay(
     return DecayFit(best, fits, (float(k.min()), float(k.max())), len(k), verdict, reason)
 
 
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def _data(spectrum: Any) -> tuple[Floats, Floats, int | None]:
     """Usable degrees (or indices), log-eigenvalues, and dim where it is known."""
     if isinstance(spectrum, Spectrum):
         usable = np.isfinite(spectrum.log_eigenvalue) & (spectrum.rel_error < FLOOR) & (spectrum.degree > 0)
         return spectrum.degree[usable].astype(np.float64), spectrum.log_eigenvalue[usable], spectrum.dim
     mapping = spectrum if isinstance(spectrum, Mapping) else None
+    if mapping is not None and not {"degree", "eigenvalue"} <= mapping.keys():
+        raise ValueError(f"A mapping needs 'degree' and 'eigenvalue', got {', '.join(map(repr, mapping))}.")
     values = np.asarray(mapping["eigenvalue"] if mapping is not None else spectrum, dtype=float)
     if values.ndim != 1 or not np.isfinite(values).all():
         raise ValueError(

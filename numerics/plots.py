@@ -24,12 +24,12 @@ def plot_spectra(
     -------
     matplotlib.figure.Figure
     """
-    figure, axes = _figure(6.4, 4.2)
+    drawing, axes = figure(6.4, 4.2)
     draw_spectra(axes, spectra, fits)
-    figure.tight_layout()
+    drawing.tight_layout()
     if path is not None:
-        figure.savefig(path, dpi=160)
-    return figure
+        drawing.savefig(path, dpi=160)
+    return drawing
 
 
 def draw_spectra(axes: Any, spectra: Mapping[str, Spectrum], fits: Sequence[DecayFit] = ()) -> None:
@@ -37,7 +37,7 @@ def draw_spectra(axes: Any, spectra: Mapping[str, Spectrum], fits: Sequence[Deca
     for position, (label, values) in enumerate(spectra.items()):
         marker, color = STYLES[position % len(STYLES)]
         shown = values.eigenvalue > 0
-        law = f": {fits[position].verdict}" if position < len(fits) else ""
+        law = f": {_law_text(fits[position])}" if position < len(fits) else ""
         axes.plot(
             np.asarray(values.degree)[shown],
             np.asarray(values.log_eigenvalue)[shown] / np.log(10),
@@ -54,17 +54,26 @@ def draw_spectra(axes: Any, spectra: Mapping[str, Spectrum], fits: Sequence[Deca
     axes.legend(frameon=False, fontsize=8)
 
 
-def _figure(width: float, height: float, columns: int = 1) -> tuple[Any, Any]:
+def _law_text(fit: DecayFit) -> str:
+    if fit.best is None:
+        return "no law decided"
+    if fit.best.name == "exponential":
+        return rf"exponential, $\rho$ = {fit.best.parameters['rho']:.3f}"
+    return rf"power, $k^{{{fit.best.parameters['power']:.1f}}}$"
+
+
+def figure(width: float, height: float, columns: int = 1) -> tuple[Any, Any]:
+    """An empty figure with axes, without a display; raises ImportError with the remedy where matplotlib is missing."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError:
         raise ImportError("Pictures need matplotlib: pip install 'quasintk[report]'.") from None
-    figure = Figure(figsize=(width, height))
-    FigureCanvasAgg(figure)
-    axes = figure.subplots(1, columns)
+    drawing = Figure(figsize=(width, height))
+    FigureCanvasAgg(drawing)
+    axes = drawing.subplots(1, columns)
     for one in np.atleast_1d(axes):
         one.grid(True, which="major", color="#dddddd", linewidth=0.6)
         for side in ("top", "right"):
             one.spines[side].set_visible(False)
-    return figure, axes
+    return drawing, axes

@@ -44,7 +44,15 @@ class Samples:
     ntk: Floats
 
 
-def sample(network: Network, X: Floats, width: int, networks: int, seed: int, first: int = 0) -> Samples:
+def sample(
+    network: Network,
+    X: Floats,
+    width: int,
+    networks: int,
+    seed: int,
+    first: int = 0,
+    functions: Any = None,
+) -> Samples:
     """Sample finite networks of equal hidden width, each rounded twice (A, B) from the same latents.
 
     Parameters
@@ -55,6 +63,8 @@ def sample(network: Network, X: Floats, width: int, networks: int, seed: int, fi
     width, networks, seed : int
     first : int
         Number of the first network; those of [first, first + networks) are drawn.
+    functions : optional
+        `activations` of a network whose activations begin with this network's: saves compiling again.
 
     Returns
     -------
@@ -66,7 +76,7 @@ def sample(network: Network, X: Floats, width: int, networks: int, seed: int, fi
     -----
     Cost O(networks layers width^2 n), about 8 ns per weight and network for three inputs.
     """
-    layers, module = _Layers.of(network), _activations(network)
+    layers, module = _Layers.of(network), functions or activations(network)
     pairs = tuple((i, j) for i in range(len(X)) for j in range(i, len(X)))
     out = np.empty((networks, 3, len(pairs)))
 
@@ -82,8 +92,8 @@ def sample(network: Network, X: Floats, width: int, networks: int, seed: int, fi
 
 
 @lru_cache(maxsize=64)
-def _activations(network: Network) -> Any:
-    """Compiled phi(layer, x) and phi'(layer, x)."""
+def activations(network: Network) -> Any:
+    """Compiled phi(layer, x) and phi'(layer, x) of a network's activation layers, as `phi` and `dphi`."""
     return build(emit_functions(lower(network, unroll(network)).functions))
 
 

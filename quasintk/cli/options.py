@@ -19,25 +19,31 @@ F = TypeVar("F", bound=Callable[..., Any])
 class ExpressionCommand(click.Command):
     """A command whose first argument is an expression, which may begin with a minus sign.
 
-    A token that begins with a minus, is no option of the command and parses as an expression is taken
-    as the argument; `--` before it always works.
+    A token that begins with one minus, is neither an option of the command nor an option's value, and parses as an
+    expression is an argument; behind `--` everything is.
     """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Move such a token behind `--`, together with the arguments that follow it."""
+        """Put the arguments behind `--`, where click leaves them alone."""
         known = {
-            name
-            for parameter in self.get_params(ctx)
-            for name in (*parameter.opts, *parameter.secondary_opts)
+            name: option for option in self.get_params(ctx) for name in option.opts if name.startswith("-")
         }
-        for position, token in enumerate(args):
+        options: list[str] = []
+        arguments: list[str] = []
+        tokens = iter(args)
+        for token in tokens:
+            option = known.get(token.partition("=")[0])
             if token == "--":
-                break
-            if token.startswith("-") and token.partition("=")[0] not in known and _is_expression(token):
-                before, after = args[:position], args[position + 1 :]
-                plain, rest = _split_off_arguments(after, self, ctx)
-                return super().parse_args(ctx, [*before, *rest, "--", token, *plain])
-        return super().parse_args(ctx, args)
+                arguments += tokens
+            elif option is not None:
+                options.append(token)
+                if not getattr(option, "is_flag", False) and "=" not in token:
+                    options += [value for value in (next(tokens, None),) if value is not None]
+            elif token.startswith("-") and (token.startswith("--") or not _is_expression(token)):
+                options.append(token)
+            else:
+                arguments.append(token)
+        return super().parse_args(ctx, [*options, "--", *arguments])
 
 
 def _is_expression(token: str) -> bool:
@@ -46,26 +52,6 @@ def _is_expression(token: str) -> bool:
     except BadExpression:
         return False
     return True
-
-
-def _split_off_arguments(
-    tokens: list[str], command: click.Command, ctx: click.Context
-) -> tuple[list[str], list[str]]:
-    """Separate further arguments from options with their values."""
-    with_value = {
-        name
-        for parameter in command.get_params(ctx)
-        if isinstance(parameter, click.Option) and not parameter.is_flag and not parameter.count
-        for name in parameter.opts
-    }
-    plain, options, expecting = [], [], False
-    for token in tokens:
-        if expecting or token.startswith("-"):
-            options.append(token)
-            expecting = not expecting and token in with_value
-        else:
-            plain.append(token)
-    return plain, options
 
 
 class WeightsType(click.ParamType[str | WeightLaw]):

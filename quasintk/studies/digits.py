@@ -20,7 +20,7 @@ from numerics.fit import DecayFit, fit_decay
 from numerics.gram import gram
 from numerics.gram_spectrum import GramSpectrum, gram_spectrum
 from numerics.kernel import Kernel
-from numerics.plots import _figure, draw_spectra
+from numerics.plots import draw_spectra, figure
 from numerics.zonal import Spectrum, spectrum
 from quasintk.cli.derive_command import as_text
 from quasintk.pipeline import kernel as derive_kernel
@@ -146,7 +146,7 @@ def _summary(results: dict[str, Result], certificate: Certificate, X: NDArray[np
 
 
 def _picture(results: dict[str, Result], path: Path) -> None:
-    figure, (left, right) = _figure(10.4, 4.2, columns=2)
+    drawing, (left, right) = figure(10.4, 4.2, columns=2)
     draw_spectra(
         left,
         {f"{name} weights": result.zonal for name, result in results.items()},
@@ -159,7 +159,7 @@ def _picture(results: dict[str, Result], path: Path) -> None:
         index = np.arange(1, len(values) + 1)
         right.loglog(
             index,
-            values / len(result.gram.value),
+            values / result.gram.n,
             marker,
             color=color,
             markersize=2.5,
@@ -169,8 +169,8 @@ def _picture(results: dict[str, Result], path: Path) -> None:
     right.set_ylabel("eigenvalue / n")
     right.set_title("Gram matrix of the digits", fontsize=10)
     right.legend(frameon=False, fontsize=8)
-    figure.tight_layout()
-    figure.savefig(path, dpi=160)
+    drawing.tight_layout()
+    drawing.savefig(path, dpi=160)
 
 
 @contextmanager
