@@ -53,7 +53,7 @@ class Activation:
 
 def _read(spec: object) -> sympy.Expr:
     if isinstance(spec, str):
-        return parse_expression(NAMED.get(spec, spec))
+        return _settled(parse_expression(NAMED.get(spec, spec)))
     if not isinstance(spec, sympy.Expr):
         raise BadExpression(
             f"An activation is a name ({', '.join(NAMED)}), an expression in x or a SymPy expression, "
@@ -62,4 +62,14 @@ def _read(spec: object) -> sympy.Expr:
     if len(spec.free_symbols) > 1:
         names = ", ".join(sorted(map(str, spec.free_symbols)))
         raise BadExpression(f"The expression {spec} has the symbols {names}: an activation has one, x.")
-    return parse_expression(expression_text(spec.subs(dict.fromkeys(spec.free_symbols, SYMBOL))))
+    return _settled(spec.subs({symbol: SYMBOL for symbol in spec.free_symbols}))
+
+
+def _settled(expr: sympy.Expr) -> sympy.Expr:
+    """The expression that its own text reads back to: SymPy distributes factors while it is built."""
+    for _ in range(4):
+        again = parse_expression(expression_text(expr))
+        if again == expr:
+            break
+        expr = again
+    return expr

@@ -11,12 +11,25 @@ from sympy.printing.str import StrPrinter
 
 def expression_text(expr: sympy.Expr) -> str:
     """Text that `derive.parse.parse_expression` reads back to the same expression."""
-    return str(_TextPrinter().doprint(expr))
+    long = {number: _decimal(number) for number in expr.atoms(sympy.Rational) if _is_long(number)}
+    return str(_TextPrinter().doprint(expr.xreplace(long)))
 
 
 def latex(expr: sympy.Expr) -> str:
     """LaTeX of a formula; sine and angle of a pair read as in the arc-cosine kernel's literature."""
     return str(_LatexPrinter().doprint(expr))
+
+
+def _is_long(number: Any) -> bool:
+    """Whether its integers are too long for the parser, while it is a decimal fraction."""
+    return bool(max(abs(number.p), number.q) >= 10**15 and 10**60 % number.q == 0)
+
+
+def _decimal(number: Any) -> Any:
+    """The decimal that the number came from, as a symbol of that name."""
+    digits = next(n for n in range(61) if 10**n % number.q == 0)
+    text = str(abs(number.p) * 10**digits // number.q).rjust(digits + 1, "0")
+    return sympy.sign(number) * sympy.Symbol(f"{text[:-digits]}.{text[-digits:]}" if digits else text)
 
 
 class _TextPrinter(StrPrinter):  # type: ignore[misc]  # SymPy is untyped
@@ -52,14 +65,6 @@ class _TextPrinter(StrPrinter):  # type: ignore[misc]  # SymPy is untyped
 
     def _join(self, word: str, expr: Any) -> str:
         return f"({word.join(sorted(map(self._print, expr.args)))})"
-
-    def _print_Rational(self, expr: Any) -> str:
-        """p/q, or the decimal it came from where the integers are too long for the parser."""
-        digits = next((n for n in range(1, 40) if 10**n % expr.q == 0), None)
-        if digits is None or max(len(str(abs(expr.p))), len(str(expr.q))) <= 15:
-            return str(super()._print_Rational(expr))
-        number = str(abs(expr.p) * 10**digits // expr.q).rjust(digits + 1, "0")
-        return f"{'-' if expr.p < 0 else ''}{number[:-digits]}.{number[-digits:]}"
 
     def _print_Piecewise(self, expr: Any) -> str:
         *head, (last, _) = expr.args
@@ -102,7 +107,7 @@ class _LatexPrinter(LatexPrinter):  # type: ignore[misc]  # SymPy is untyped
         return str(super()._print_Pow(expr))
 
     def _print_Sine(self, expr: Any, exp: str | None = None) -> str:
-        a, b, c = (self._print(arg) for arg in expr.args)
+        a, b = (self._print(arg) for arg in expr.args[:2])
         root = rf"\sqrt{{{a} {b} - {self._print(expr.args[2] ** 2)}}}"
         return root if exp is None else rf"\left({root}\right)^{{{exp}}}"
 

@@ -11,6 +11,12 @@ from derive.errors import DerivationError, NoClosedForm
 from derive.parse import SYMBOL
 
 
+LONGEST = 160
+"""Sum of power + 1, kinked terms thrice: at most about 6 s of derivation and 10 s of compilation."""
+STEEPEST = 16
+"""Largest power of a kinked term."""
+
+
 @dataclass(frozen=True)
 class Term:
     """coefficient * x^power, times 1[x > 0] if `step`."""
@@ -35,6 +41,12 @@ def terms_of(activation: Activation) -> tuple[Term, ...]:
     jump = {power: sympy.nsimplify(right.get(power, 0) - left.get(power, 0)) for power in right | left}
     smooth = [Term(left[power], power, step=False) for power in sorted(left)]
     kinked = [Term(jump[power], power, step=True) for power in sorted(jump) if jump[power] != 0]
+    weight = sum(term.power + 1 for term in smooth) + 3 * sum(term.power + 1 for term in kinked)
+    if weight > LONGEST or any(term.power > STEEPEST for term in kinked):
+        raise NoClosedForm(
+            f"The closed form of {activation.name} would be too long: {len(smooth) + len(kinked)} terms up to power "
+            f"{max(term.power for term in (*smooth, *kinked))}. Use fewer powers, or none above {STEEPEST}."
+        )
     return (*smooth, *kinked)
 
 

@@ -141,6 +141,12 @@ def test_an_activation_outside_the_class_says_so(text):
         terms_of(Activation(text))
 
 
+@pytest.mark.parametrize("text", ["max(x, 0)**17", "(x + 1)**17", "(x + 1)**32*(x - 2)**32"])
+def test_a_closed_form_too_long_is_refused_before_it_is_derived(text):
+    with pytest.raises(NoClosedForm, match="too long"):
+        terms_of(Activation(text))
+
+
 def test_an_infinite_second_moment_is_named_with_its_bound():
     with pytest.raises(DerivationError, match=r"infinite.*Var u >= 1/2"):
         terms_of(Activation("exp(x**2/2)"))

@@ -23,7 +23,7 @@ def test_readme_opens_with_the_two_commands():
     assert README.index("make demo") < 60
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(250)
 def test_the_python_lines(tmp_path):
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", PYTHON], cwd=tmp_path, capture_output=True, text=True
@@ -32,7 +32,7 @@ def test_the_python_lines(tmp_path):
     assert done.stdout.split() == ["exponential", "PASS"]
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(250)
 @pytest.mark.parametrize("line", SHELL[1].splitlines())
 def test_a_shell_line(line, tmp_path):
     done = subprocess.run(line, shell=True, cwd=tmp_path, capture_output=True, text=True, env=environment())
