@@ -62,7 +62,7 @@ def _read(spec: object) -> sympy.Expr:
     if len(spec.free_symbols) > 1:
         names = ", ".join(sorted(map(str, spec.free_symbols)))
         raise BadExpression(f"The expression {spec} has the symbols {names}: an activation has one, x.")
-    return _settled(spec.subs({symbol: SYMBOL for symbol in spec.free_symbols}))
+    return _settled(spec.subs(dict.fromkeys(spec.free_symbols, SYMBOL)))
 
 
 def _settled(expr: sympy.Expr) -> sympy.Expr:

@@ -10,7 +10,6 @@ from derive.activation import Activation
 from derive.errors import DerivationError, NoClosedForm
 from derive.parse import SYMBOL
 
-
 LONGEST = 160
 """Sum of power + 1, kinked terms thrice: at most about 6 s of derivation and 10 s of compilation."""
 STEEPEST = 16
