@@ -17,10 +17,6 @@ class NoClosedForm(DerivationError):
     """The activation lies outside the class whose closed form is derived."""
 
 
-class DerivationTimeout(DerivationError):
-    """The derivation ran past its time or memory limit and was stopped."""
-
-
 class CertificateError(QuasintkError, RuntimeError):
     """A derived formula disagrees with the independent oracle: a defect of this program."""
 

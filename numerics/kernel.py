@@ -13,6 +13,8 @@ import sympy
 from numpy.typing import NDArray
 
 from derive import codec, ir
+from derive.activation import Activation
+from derive.dual import dual_activation
 from derive.ir import OUTPUTS
 from derive.lower import network_of
 from derive.network import Network
@@ -140,6 +142,15 @@ class Kernel:
     def derivation(self) -> Recursion:
         """The recursion in SymPy, for a pair and for the diagonal."""
         return unroll(self.network)
+
+    @property
+    def route(self) -> tuple[str, ...]:
+        """How the dual of each activation layer was obtained, and how well it is known."""
+        layers = (layer for layer in self.network.layers if isinstance(layer, Activation))
+        return tuple(
+            f"{layer.name}: closed form, {dual_activation(layer).certificate.digits:.0f} digits certified"
+            for layer in layers
+        )
 
     @property
     def trace(self) -> tuple[LayerMoments, ...]:

@@ -63,14 +63,15 @@ def check() -> None:
 
 
 def check_on_import() -> None:
-    """`check`, but silent while pytest loads its plugins: a user's own verify.py must not break their session.
+    """`check`, but silent where the error is better told later.
 
-    The error then comes at the first use of a public name.
+    While pytest loads its plugins a user's own verify.py must not break their session: the error comes at the first
+    use of a public name. The command line checks for itself, so that `quasintk doctor` can report.
     """
     try:
         check()
     except ImportError:
-        if not _loaded_as_plugin():
+        if not (_loaded_as_plugin() or os.path.basename(sys.argv[0] if sys.argv else "") == "quasintk"):
             raise
 
 

@@ -9,7 +9,6 @@ import sys
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from numerics.memory import available_bytes
 from quasintk._siblings import siblings
 
 CORE = ("sympy", "mpmath", "numpy", "scipy", "numba", "hypothesis", "click", "rich")
@@ -48,8 +47,16 @@ def examine() -> tuple[Finding, ...]:
         *(_core(name) for name in CORE),
         *(_extra(name, members) for name, members in EXTRAS.items()),
         Finding("cores", True, str(len(os.sched_getaffinity(0)))),
-        Finding("memory", True, f"{available_bytes() / 1e9:.1f} GB available"),
+        _memory(),
     )
+
+
+def _memory() -> Finding:
+    try:
+        from numerics.memory import available_bytes
+    except ImportError as error:
+        return Finding("memory", False, f"not looked at: {error}")
+    return Finding("memory", True, f"{available_bytes() / 1e9:.1f} GB available")
 
 
 def _version(distribution: str) -> str | None:

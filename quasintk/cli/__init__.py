@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from quasintk import _siblings
+
 COMMANDS = {
     "derive": "derive_command",
     "eigen": "eigen_command",
@@ -66,16 +68,9 @@ def main() -> None:
 
 def run() -> int:
     """Run the command line; every known error becomes one message on stderr and an exit code."""
-    from derive import errors
-
-    codes: tuple[tuple[type[BaseException], int], ...] = (
-        (errors.NoClosedForm, 3),
-        (errors.VerificationFailed, 4),
-        (errors.NumericalError, 5),
-        (errors.CertificateError, 1),
-        (errors.QuasintkError, 2),
-    )
     try:
+        if sys.argv[1:2] != ["doctor"]:
+            _siblings.check()
         app(standalone_mode=False)
     except click.ClickException as error:
         error.show()
@@ -85,15 +80,33 @@ def run() -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 0
-    except tuple(kind for kind, _ in codes) as error:
-        return _tell(str(error), next(code for kind, code in codes if isinstance(error, kind)))
-    except (ValueError, TypeError, OSError) as error:
-        if _raised_in_command(error):
-            return _tell(str(error), 2)
-        return _internal(error)
+    except ImportError as error:
+        return _tell(str(error), 1)
+    except SystemExit as stop:
+        return int(stop.code or 0)
     except Exception as error:
-        return _internal(error)
+        return _known(error)
     return 0
+
+
+def _known(error: Exception) -> int:
+    """Message and code of an error that this program raises on purpose; anything else is internal."""
+    from derive import errors
+
+    codes: tuple[tuple[type[Exception], int], ...] = (
+        (errors.NoClosedForm, 3),
+        (errors.VerificationFailed, 4),
+        (errors.NumericalError, 5),
+        (errors.CertificateError, 1),
+        (errors.QuasintkError, 2),
+    )
+    for kind, code in codes:
+        if isinstance(error, kind):
+            return _tell(str(error), code)
+    if isinstance(error, OSError) or (isinstance(error, ValueError | TypeError) and _raised_by_us(error)):
+        return _tell(str(error), 2)
+    traceback.print_exception(error)
+    return _tell(f"internal: {type(error).__name__}: {error}. Please report it with the lines above.", 1)
 
 
 def _tell(message: str, code: int) -> int:
@@ -101,15 +114,10 @@ def _tell(message: str, code: int) -> int:
     return code
 
 
-def _raised_in_command(error: BaseException) -> bool:
+def _raised_by_us(error: BaseException) -> bool:
     """Whether our own code raised it on purpose, rather than a library under it."""
     last: Any = error.__traceback__
     while last.tb_next is not None:
         last = last.tb_next
     package = str(last.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
-    return isinstance(error, OSError) or package in ("derive", "numerics", "verify", "quasintk")
-
-
-def _internal(error: BaseException) -> int:
-    traceback.print_exception(error)
-    return _tell(f"internal: {type(error).__name__}: {error}. Please report it with the lines above.", 1)
+    return package in ("derive", "numerics", "verify", "quasintk")

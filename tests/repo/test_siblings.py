@@ -1,5 +1,6 @@
 """A package of the same name before ours: the stated ImportError, and pytest still runs. Real processes throughout."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -139,3 +140,17 @@ def test_the_plugin_imports_nothing_of_the_library_and_names_the_version(tmp_pat
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert "quasintk 0.1.0" in done.stdout
     assert "1 passed" in done.stdout
+
+
+def test_doctor_reports_a_shadowed_package_and_other_commands_stop_with_one_message(tmp_path):
+    (tmp_path / "verify.py").write_text("")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    doctor, derive = (
+        subprocess.run([BIN / "quasintk", *args], capture_output=True, text=True, env=environment)
+        for args in (["doctor"], ["derive", "relu"])
+    )
+    assert doctor.returncode == derive.returncode == 1
+    assert "BAD  package verify" in doctor.stdout
+    for text in (doctor.stdout, derive.stderr):
+        assert "quasintk needs its own package 'verify'" in text
+    assert "Traceback" not in doctor.stderr + derive.stderr
