@@ -88,7 +88,8 @@ def _deviations(
     kinks = [mpmath.mpf(0)]
     norms = [oracle.second_moment(function, var, kinks) for var in (var1, var2)]
     h1, h2 = (oracle.hermite_coefficients(function, var, kinks) for var in (var1, var2))
-    scale, root = mpmath.sqrt(norms[0] * norms[1]), mpmath.sqrt(var1 * var2)
+    scale, root = mpmath.sqrt(norms[0] * norms[1]) or mpmath.mpf(1), mpmath.sqrt(var1 * var2)
+    own = norms[0] or mpmath.mpf(1)
     for rho in cosines:
         at = {"var1": var1, "var2": var2, "cov12": rho * root}
         kappa = oracle.dual(h1, h2, norms[0], norms[1], rho)
@@ -96,10 +97,10 @@ def _deviations(
         where = f"at var1 = {float(var1)}, var2 = {float(var2)}, cov12 = {float(rho * root)}"
         yield f"kappa {where}", (abs(phi(at) - kappa.value) + kappa.error) / scale
         yield f"kappa_dot {where}", (abs(dphi(at) - slope.value) + slope.error) * root / scale
-    yield f"E[phi^2] at q = {float(var1)}", abs(phi_diagonal({"q": var1}) / norms[0] - 1)
+    yield f"E[phi^2] at q = {float(var1)}", abs(phi_diagonal({"q": var1}) - norms[0]) / own
     if forms[-1] is not sympy.oo:
         limit = oracle.second_moment(lambda x: mpmath.diff(function, x), var1, kinks)
-        yield f"E[phi'^2] at q = {float(var1)}", abs(dphi_diagonal({"q": var1}) - limit) * var1 / norms[0]
+        yield f"E[phi'^2] at q = {float(var1)}", abs(dphi_diagonal({"q": var1}) - limit) * var1 / own
 
 
 def _numeric(form: sympy.Expr) -> Callable[[dict[str, Any]], Any]:

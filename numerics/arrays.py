@@ -8,6 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+def require_kernel(value: object) -> None:
+    """Raise TypeError where something else stands in a kernel's place."""
+    if not hasattr(value, "on_sphere"):
+        raise TypeError(
+            f"A kernel is needed, got {type(value).__name__}: make one with quasintk.kernel(...)."
+        )
+
+
 def as_rows(X: object, name: str = "X") -> tuple[NDArray[np.float64], np.dtype[Any]]:
     """The data as a C-contiguous float64 array (n, d), and the dtype that results should have.
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from derive.errors import NumericalError
 from numerics import blocks
-from numerics.arrays import as_rows
+from numerics.arrays import as_rows, require_kernel
 from numerics.memory import guard
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ def gram(
     -----
     Cost O(n^2 (d + layers)); the same bits for any number of threads.
     """
+    require_kernel(kernel)
     rows, natural = as_rows(X)
     result_dtype = natural if dtype is None else np.dtype(dtype)  # type: ignore[call-overload]  # checked below
     if result_dtype not in (np.float32, np.float64):
@@ -201,6 +202,8 @@ def _check_out(out: NDArray[Any], shape: tuple[int, ...], dtype: np.dtype[Any]) 
 
 
 def _npy_path(out: str | os.PathLike[str]) -> Path:
+    if not isinstance(out, str | os.PathLike):
+        raise TypeError(f"out must be an array or a path ending in .npy, got {type(out).__name__}.")
     path = Path(out)
     if path.suffix != ".npy":
         raise ValueError(f"out must be an array or a path ending in .npy, got {str(out)!r}.")

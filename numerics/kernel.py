@@ -188,7 +188,10 @@ class Kernel:
 
     def explain(self, x: object, y: object) -> dict[str, float]:
         """Every quantity of the recursion for one pair of inputs (d,), by name, by the interpreter."""
-        rows, _ = as_rows(np.stack([np.asarray(x), np.asarray(y)]))
+        pair = [np.asarray(x), np.asarray(y)]
+        if pair[0].ndim != 1 or pair[0].shape != pair[1].shape:
+            raise ValueError(f"x and y must have one shape (d,), got {pair[0].shape} and {pair[1].shape}.")
+        rows, _ = as_rows(np.stack(pair))
         q_x, q_y, m_0 = ((float(a @ b) / rows.shape[1]) for a, b in ((rows[0],) * 2, (rows[1],) * 2, rows))
         with mpmath.workdps(30):
             values = interpret(
@@ -246,7 +249,7 @@ def _title(kernel: Kernel) -> str:
 
 
 def _outputs(get: str | tuple[str, ...]) -> tuple[str, ...]:
-    return (get,) if isinstance(get, str) else tuple(get)
+    return tuple(get) if isinstance(get, tuple | list) else (get,)
 
 
 def _valid(name: str, value: Fraction) -> Fraction:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from derive.errors import NumericalError
 from derive.numbers import Real
+from numerics.arrays import require_kernel
 
 if TYPE_CHECKING:
     from numerics.kernel import Kernel
@@ -116,6 +117,7 @@ def spectrum(kernel: Kernel, dim: int = 10, degrees: int = 60, get: str = "ntk",
     16,000. Real weights and small dim need more than that for high degrees; `rel_error` then says so.
     Cost: 0.05 s for binary weights at 61 degrees.
     """
+    require_kernel(kernel)
     _check(dim, degrees)
     terms = max(256, 4 * degrees)
     while True:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from derive.ir import OUTPUTS
 from derive.network import Dense, Network
+from numerics.arrays import require_kernel
 from numerics.interpret import MULTIPRECISION, interpret
 from numerics.kernel import Kernel
 from verify.eprocess import Status, Test, decide, detectable
@@ -102,6 +103,7 @@ def verify(
     2 Y_2n - (Y_n + Y'_n) / 2 from independent networks of widths n, n and 2 n (theory.md, section 6).
     """
     start = time.perf_counter()
+    require_kernel(kernel)
     seconds = _seconds(budget)
     network = kernel.network if against is None else against
     X = _inputs(seed)

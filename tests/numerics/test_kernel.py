@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba.core import event
 
+import quasintk as qn
 from derive.activation import Activation
 from derive.ir import OUTPUTS
 from derive.network import Dense, Network, mlp
@@ -209,6 +210,8 @@ def test_mismatched_features_name_both_shapes():
     [
         (lambda: BINARY(np.eye(2), get="kernel"), "get must be one of"),
         (lambda: BINARY(np.eye(2), get=()), "get must be one of"),
+        (lambda: BINARY(np.eye(2), get=None), "get must be one of"),
+        (lambda: BINARY.explain([1.0, 2.0], [1.0]), r"one shape \(d,\)"),
         (lambda: BINARY.with_parameters(sigma=1), "Unknown parameter 'sigma'.*W_std"),
         (lambda: BINARY.with_parameters(latent_fraction=2), r"\(0, 1\]"),
         (lambda: BINARY.with_parameters(W_std=0), "must be positive"),
@@ -245,3 +248,15 @@ def test_explain_gives_every_layer():
 
 def test_route_names_every_layer():
     assert BINARY.route == ("relu: closed form, 45 digits certified",) * 3
+
+
+def test_the_zero_activation_has_the_zero_kernel():
+    assert kernel("0")(np.eye(2)).tolist() == [[0.0, 0.0], [0.0, 0.0]]
+
+
+@pytest.mark.parametrize(
+    "function", [qn.spectrum, lambda k: qn.gram(k, np.eye(2)), qn.verify], ids=["spectrum", "gram", "verify"]
+)
+def test_something_else_in_a_kernel_s_place(function):
+    with pytest.raises(TypeError, match="A kernel is needed, got str"):
+        function("relu")
