@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from fractions import Fraction
 
 import sympy
 
 from derive.errors import BadExpression
 from derive.library import NAMED
+from derive.numbers import Real, exact
 from derive.parse import SYMBOL, parse_expression
 from derive.printing import expression_text
+
+_CALL = re.compile(r"\s*([A-Za-z_]\w*)\s*\(([-+0-9.eE/, ]+)\)\s*\Z", re.ASCII)
+_RESERVED = ("W_std", "b_std", "latent_fraction", "second_moment", "q_", "m_", "ntk", "nngp", "rounding")
 
 
 @dataclass(frozen=True)
@@ -19,31 +25,55 @@ class Activation:
     Parameters
     ----------
     spec : str or sympy.Expr
-        A name of `derive.library.NAMED`, an expression in x such as "max(x, 0)", or a SymPy
-        expression in one symbol. Text is parsed by `derive.parse`, never executed.
+        A name of `derive.library.NAMED`, also with the values of its parameters as in "prelu(0.1)"; an
+        expression in x such as "max(x, 0)"; or a SymPy expression in x alone, or in one symbol that stands
+        for it. Text is parsed by `derive.parse`, never executed.
+    **parameters : positive real numbers
+        Values of the other names in the expression. They stay symbols in every formula and arguments of the
+        compiled code: `kernel.with_parameters` changes them without a new derivation.
 
     Attributes
     ----------
     expr : sympy.Expr
-        phi in the real symbol x.
+        phi in the real symbol x and the parameters' positive symbols.
     name : str
-        The name given, or the expression's text.
+        The library's name, or the expression's text.
+    parameters : tuple of (str, Fraction)
 
     Raises
     ------
     BadExpression
-        If the text is no expression in x, or the SymPy expression is not one in a single symbol.
+        If the text is no expression in x, or a name in it has no value.
+    ValueError
+        If a parameter is unknown, not positive or has a reserved name.
+
+    Examples
+    --------
+    >>> Activation("max(x, 0) + a*min(x, 0)", a=0.25) == Activation("max(x, 0) + a*min(x, 0)", a="1/4")
+    True
     """
 
     expr: sympy.Expr
     name: str
+    parameters: tuple[tuple[str, Fraction], ...]
 
-    def __init__(self, spec: object):
-        expr = _read(spec)
+    def __init__(self, spec: object, **parameters: Real):
+        if isinstance(spec, str):
+            text, name, values = _named(spec, {key: exact(value, key) for key, value in parameters.items()})
+            _check(values)
+            expr = _settled(parse_expression(text, tuple(values)), tuple(values))
+        else:
+            values = {key: exact(value, key) for key, value in parameters.items()}
+            _check(values)
+            expr, name = _settled(_substituted(spec, tuple(values)), tuple(values)), None
+        unused = values.keys() - set(map(str, expr.free_symbols))
+        if unused and name is None:
+            raise ValueError(
+                f"The parameter {sorted(unused)[0]!r} does not occur in {expression_text(expr)}."
+            )
         object.__setattr__(self, "expr", expr)
-        object.__setattr__(
-            self, "name", spec if isinstance(spec, str) and spec in NAMED else expression_text(expr)
-        )
+        object.__setattr__(self, "name", name or expression_text(expr))
+        object.__setattr__(self, "parameters", tuple(values.items()))
 
     @property
     def text(self) -> str:
@@ -51,24 +81,64 @@ class Activation:
         return expression_text(self.expr)
 
 
-def _read(spec: object) -> sympy.Expr:
-    if isinstance(spec, str):
-        return _settled(parse_expression(NAMED.get(spec, spec)))
+def _named(spec: str, given: dict[str, Fraction]) -> tuple[str, str | None, dict[str, Fraction]]:
+    """Text, name and parameter values of a library name, of one called with values, or of a plain expression."""
+    call = _CALL.match(spec)
+    named = NAMED.get(call[1] if call else spec.strip())
+    if named is None or (call and not named.parameters):
+        return spec, None, given
+    name = call[1] if call else spec.strip()
+    unknown = given.keys() - named.parameters.keys()
+    if unknown:
+        raise ValueError(
+            f"{name} has the parameters {', '.join(named.parameters) or 'none'}, not {sorted(unknown)[0]!r}."
+        )
+    listed = call[2].split(",") if call else []
+    if len(listed) > len(named.parameters):
+        raise BadExpression(
+            f"{name} takes {len(named.parameters)} values ({', '.join(named.parameters)}), not {len(listed)}."
+        )
+    positional = {
+        key: exact(value.strip(), key) for key, value in zip(named.parameters, listed, strict=False)
+    }
+    return named.text, name, {**named.parameters, **positional, **given}
+
+
+def _check(values: dict[str, Fraction]) -> None:
+    for name, value in values.items():
+        if value <= 0:
+            raise ValueError(
+                f"The parameter {name} must be positive, got {value}; write a negative number into the text."
+            )
+        if name.startswith(_RESERVED):
+            raise ValueError(f"The parameter name {name!r} is taken by the network: choose another.")
+
+
+def _substituted(spec: object, names: tuple[str, ...]) -> sympy.Expr:
+    """A SymPy expression in our own symbols."""
     if not isinstance(spec, sympy.Expr):
         raise BadExpression(
             f"An activation is a name ({', '.join(NAMED)}), an expression in x or a SymPy expression, "
             f"not {type(spec).__name__}."
         )
-    if len(spec.free_symbols) > 1:
-        names = ", ".join(sorted(map(str, spec.free_symbols)))
-        raise BadExpression(f"The expression {spec} has the symbols {names}: an activation has one, x.")
-    return _settled(spec.subs(dict.fromkeys(spec.free_symbols, SYMBOL)))
+    others = [symbol for symbol in spec.free_symbols if str(symbol) not in names]
+    if len(others) > 1:
+        listed = ", ".join(sorted(map(str, others)))
+        raise BadExpression(
+            f"The expression {spec} has the symbols {listed}: give all but x a value, as in Activation(..., a=0.5)."
+        )
+    own = {
+        symbol: sympy.Symbol(str(symbol), positive=True)
+        for symbol in spec.free_symbols
+        if str(symbol) in names
+    }
+    return spec.subs({**own, **dict.fromkeys(others, SYMBOL)}, simultaneous=True)
 
 
-def _settled(expr: sympy.Expr) -> sympy.Expr:
+def _settled(expr: sympy.Expr, names: tuple[str, ...]) -> sympy.Expr:
     """The expression that its own text reads back to: SymPy distributes factors while it is built."""
     for _ in range(4):
-        again = parse_expression(expression_text(expr))
+        again = parse_expression(expression_text(expr), names)
         if again == expr:
             break
         expr = again

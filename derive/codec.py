@@ -14,14 +14,14 @@ from typing import Any
 from derive import ir
 from derive.errors import BadKernelFile
 
-VERSION = 1
+VERSION = 2
 LONGEST = 8_000_000
 """Characters; a network of 64 layers takes about 100,000."""
 DEEPEST = 60
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,60}\Z")
 _CLASSES: dict[str, Any] = {
     cls.__name__: cls
-    for cls in (*typing.get_args(ir.Node), ir.Assign, ir.Program, ir.FunctionIR, ir.KernelIR)
+    for cls in (*typing.get_args(ir.Node), ir.Assign, ir.Program, ir.FunctionIR, ir.DualIR, ir.KernelIR)
 }
 
 
@@ -62,7 +62,7 @@ def from_json(text: str) -> ir.KernelIR:
 def signature(value: Any) -> str:
     """SHA-256 of a node's, program's or kernel's structure; parameter values do not count."""
     if isinstance(value, ir.KernelIR):
-        value = dataclasses.replace(value, parameters=())
+        value = dataclasses.replace(value, parameters=(), duals=())
     return hashlib.sha256(f"{VERSION}:{_dumps(_encode(value))}".encode()).hexdigest()
 
 
@@ -119,11 +119,12 @@ def _fraction(value: Any) -> Fraction:
 
 
 def _check_kernel(kernel: ir.KernelIR) -> None:
-    programs = [kernel.pair, kernel.diagonal]
+    programs = [kernel.pair, kernel.diagonal, *([] if kernel.domain is None else [kernel.domain])]
     if not isinstance(kernel.functions, tuple) or not all(
         isinstance(f, ir.FunctionIR) for f in kernel.functions
     ):
         raise BadKernelFile("The kernel file's functions are damaged.")
+    _check_duals(kernel.duals)
     for function in kernel.functions:
         programs += [function.phi, function.dphi, function.mean, function.second_moment]
     for program in programs:
@@ -139,6 +140,22 @@ def _check_kernel(kernel: ir.KernelIR) -> None:
         raise BadKernelFile(
             f"The kernel file lacks values of {', '.join(sorted(missing)) or 'some parameters'}."
         )
+
+
+def _check_duals(duals: Any) -> None:
+    try:
+        for dual in duals:
+            points, digits, seed = dual.certificate
+            if (
+                not isinstance(dual, ir.DualIR)
+                or not all(type(n) is int for n in (points, seed))
+                or digits < 0
+            ):
+                raise ValueError("no certificate")
+            for _, node in dual.forms:
+                _check_node(node, set(ir.names_in(node)))
+    except (TypeError, AttributeError, ValueError) as error:
+        raise BadKernelFile(f"The kernel file's formulas are damaged: {error}.") from None
 
 
 def _check_program(program: ir.Program) -> None:

@@ -10,9 +10,10 @@ import sympy
 from derive import gaussian
 from derive.activation import Activation
 from derive.certificate import DualCertificate, certify
-from derive.errors import CertificateError, DerivationError
-from derive.quadrant import angle, cov12, quadrant_moment, reduce_sine, sine, var1, var2
-from derive.terms import Term, derivative, jump_at_zero, terms_of
+from derive.errors import DerivationError
+from derive.pieces import pieces
+from derive.present import cov12, var1, var2
+from derive.terms import Gate, Term, derivative, jumps_of, terms_of
 
 
 @dataclass(frozen=True)
@@ -23,12 +24,16 @@ class DualActivation:
     ----------
     activation : Activation
     phi, dphi : sympy.Expr
-        kappa and kappa_dot, in the symbols var1, var2, cov12 of `derive.quadrant`.
+        kappa and kappa_dot, in the symbols var1, var2, cov12 of `derive.gaussian`.
     phi_diagonal, dphi_diagonal : sympy.Expr
         E[phi(u)^2] and E[phi'(u)^2] for u ~ N(0, q), in the symbol q of `derive.gaussian`;
         dphi_diagonal is infinite where phi jumps.
+    mean, second_moment : sympy.Expr
+        mu' and tau' of the quasi network, in nu and sig (theory.md, section 2).
     homogeneity : int or None
         n where phi(s x) = s^n phi(x) for all s > 0.
+    bound : sympy.Expr or None
+        The variance from which on E[phi(u)^2] is infinite.
     certificate : DualCertificate
         What the independent oracle found.
     """
@@ -38,20 +43,23 @@ class DualActivation:
     dphi: sympy.Expr
     phi_diagonal: sympy.Expr
     dphi_diagonal: sympy.Expr
+    mean: sympy.Expr
+    second_moment: sympy.Expr
     homogeneity: int | None
+    bound: sympy.Expr | None
     certificate: DualCertificate
 
     def of_phi(self, var_x: sympy.Expr, var_y: sympy.Expr, cov: sympy.Expr) -> sympy.Expr:
         """kappa at the given covariance."""
-        return self.phi.subs({var1: var_x, var2: var_y, cov12: cov}, simultaneous=True)
+        return self.phi.xreplace({var1: var_x, var2: var_y, cov12: cov})
 
     def of_dphi(self, var_x: sympy.Expr, var_y: sympy.Expr, cov: sympy.Expr) -> sympy.Expr:
         """kappa_dot at the given covariance."""
-        return self.dphi.subs({var1: var_x, var2: var_y, cov12: cov}, simultaneous=True)
+        return self.dphi.xreplace({var1: var_x, var2: var_y, cov12: cov})
 
     def of_phi_diagonal(self, var: sympy.Expr) -> sympy.Expr:
         """E[phi(u)^2], Var u = var."""
-        return self.phi_diagonal.subs(gaussian.variance, var)
+        return self.phi_diagonal.xreplace({gaussian.variance: var})
 
     def of_dphi_diagonal(self, var: sympy.Expr) -> sympy.Expr:
         """E[phi'(u)^2], Var u = var.
@@ -66,7 +74,7 @@ class DualActivation:
                 f"{self.activation.name} jumps, so its NTK is infinite at x = y before any rounded layer. "
                 "Round a layer before it, or set trained=False on the layers up to it."
             )
-        return self.dphi_diagonal.subs(gaussian.variance, var)
+        return self.dphi_diagonal.xreplace({gaussian.variance: var})
 
 
 @lru_cache(maxsize=128)
@@ -82,49 +90,46 @@ def dual_activation(activation: Activation) -> DualActivation:
 
     Notes
     -----
-    0.1 s for ReLU, plus about 0.5 s for the certificate; kept between calls.
+    0.02 s for ReLU and 0.5 s for hard swish, plus about 0.5 s for the certificate; kept between calls.
     """
-    terms = terms_of(activation)
-    phi = _bilinear(terms, terms)
-    dphi, dphi_diagonal = _derivative_dual(terms, phi)
-    phi_diagonal = gaussian.second_moment(terms)
-    forms = {"phi": phi, "dphi": dphi, "phi_diagonal": phi_diagonal, "dphi_diagonal": dphi_diagonal}
+    terms, jumps = terms_of(activation), jumps_of(activation)
+    slope = derivative(terms, jumps)
+    forms = {
+        "phi": gaussian.dual(terms, terms),
+        "dphi": gaussian.dual(slope, slope),
+        "phi_diagonal": gaussian.second_moment(terms),
+        "dphi_diagonal": sympy.oo if jumps else gaussian.second_moment(slope),
+    }
+    bound = _bound(terms)
     return DualActivation(
         activation=activation,
         **forms,
-        homogeneity=terms[0].power if len({term.power for term in terms}) == 1 else None,
-        certificate=certify(activation, **forms),
+        mean=gaussian.quasi_mean(terms),
+        second_moment=gaussian.quasi_second_moment(terms),
+        homogeneity=_homogeneity(terms),
+        bound=bound,
+        certificate=certify(activation, pieces(activation.expr).edges, forms, bound),
     )
 
 
-def _bilinear(left: tuple[Term, ...], right: tuple[Term, ...]) -> sympy.Expr:
-    """E[left(u) right(v)], linear in both sums of terms."""
-    pairs = (
-        s.coefficient * t.coefficient * quadrant_moment(s.power, t.power, s.step, t.step)
-        for s in left
-        for t in right
-    )
-    return _textbook(reduce_sine(sum(pairs, sympy.Integer(0))))
+def _bound(terms: tuple[Term, ...]) -> sympy.Expr | None:
+    """1 / (4 beta) for the largest beta > 0: from this variance on E[phi^2] is infinite."""
+    bounds = [1 / (4 * term.beta) for term in terms if term.beta.is_positive]
+    return sympy.Min(*bounds) if bounds else None
 
 
-def _derivative_dual(terms: tuple[Term, ...], phi: sympy.Expr) -> tuple[sympy.Expr, sympy.Expr]:
-    """kappa_dot and its diagonal. Price's theorem, kappa_dot = d kappa / d cov12, is checked symbolically."""
-    by_price = reduce_sine(sympy.diff(phi, cov12))
-    if jump_at_zero(terms) != 0:
-        return _textbook(by_price), sympy.oo
-    slope = derivative(terms)
-    dphi = _bilinear(slope, slope)
-    if reduce_sine(sympy.expand((by_price - dphi) * sine)) != 0:
-        raise CertificateError(
-            f"Price's theorem fails: d kappa / d cov12 = {by_price}, but kappa_dot = {dphi}."
+def _homogeneity(terms: tuple[Term, ...]) -> int | None:
+    """The common power of x, where nothing but x and steps at 0 occurs; 1 for the zero function."""
+    powers = {term.power for term in terms}
+    plain = all(
+        term.alpha == 0
+        and term.beta == 0
+        and (
+            term.gate is None
+            or (isinstance(term.gate, Gate) and (term.gate.noise, term.gate.offset) == (0, 0))
         )
-    return dphi, gaussian.second_moment(slope)
-
-
-def _textbook(expr: sympy.Expr) -> sympy.Expr:
-    """rest + slope (pi - theta), with pi, pi/2 or 0 in the bracket, whichever leaves the shortest rest."""
-    slope = expr.coeff(angle)
-    shifts = (sympy.pi, sympy.pi / 2, sympy.Integer(0))
-    rest = {shift: sympy.expand(expr - slope * angle + slope * shift) for shift in shifts}
-    shift = min(shifts, key=lambda shift: sympy.count_ops(rest[shift]))
-    return sympy.factor_terms(sympy.together(rest[shift] - slope * (shift - angle)))
+        for term in terms
+    )
+    if not terms:
+        return 1
+    return powers.pop() if plain and len(powers) == 1 else None

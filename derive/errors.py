@@ -17,6 +17,10 @@ class NoClosedForm(DerivationError):
     """The activation lies outside the class whose closed form is derived."""
 
 
+class DerivationTimeout(DerivationError):
+    """A derivation took more time or memory than it was allowed, and was stopped."""
+
+
 class CertificateError(QuasintkError, RuntimeError):
     """A derived formula disagrees with the independent oracle: a defect of this program."""
 

@@ -17,9 +17,12 @@ OUTPUTS = ("ntk", "nngp", "rounding")
 FUNCTIONS: dict[str, int] = {
     "sqrt": 1, "exp": 1, "log": 1, "sin": 1, "cos": 1, "tanh": 1, "sinh": 1, "cosh": 1,
     "atan": 1, "erf": 1, "erfc": 1, "abs": 1, "sign": 1, "heaviside": 1, "max": 2, "min": 2,
-    "sine": 3, "angle": 3,
+    "positive": 1, "sine": 3, "angle": 3, "arcsine": 3, "tail": 3, "quadrant": 6, "sinh_scaled": 2,
 }  # fmt: skip
-"""Functions a Call may name, with their number of arguments; sine and angle as in `derive.quadrant`."""
+"""Functions a Call may name, with their number of arguments; those of Gaussian probability are `derive.special`'s.
+
+positive(x) = max(x, 1e-100) keeps a variance that is 0 from dividing 0 by 0.
+"""
 
 
 @dataclass(frozen=True)
@@ -161,6 +164,27 @@ class FunctionIR:
 
 
 @dataclass(frozen=True)
+class DualIR:
+    """The formulas of one activation's dual and their certificate (`derive.dual.DualActivation`).
+
+    Attributes
+    ----------
+    activation : str
+        Its name or text.
+    forms : tuple of (str, Node)
+        Those that are finite, by name.
+    homogeneity : int or None
+    certificate : tuple
+        Number of points, whole digits and seed.
+    """
+
+    activation: str
+    forms: tuple[tuple[str, Node], ...]
+    homogeneity: int | None
+    certificate: tuple[int, int, int]
+
+
+@dataclass(frozen=True)
 class KernelIR:
     """A kernel of (q_x, q_y, m_0), all that numerics needs.
 
@@ -172,8 +196,12 @@ class KernelIR:
     homogeneity : int or None
     pair, diagonal : Program
         Outputs "ntk", "nngp", "rounding", for x and y and for x = y.
+    domain : Program or None
+        Output "margin" from q_x: positive where all second moments are finite; None where they always are.
     functions : tuple of FunctionIR
         One for each activation layer.
+    duals : tuple of DualIR
+        One for each different activation.
     parameters : tuple of (str, Fraction)
         Values, not part of the signature.
     """
@@ -183,7 +211,9 @@ class KernelIR:
     homogeneity: int | None
     pair: Program
     diagonal: Program
+    domain: Program | None
     functions: tuple[FunctionIR, ...]
+    duals: tuple[DualIR, ...]
     parameters: tuple[tuple[str, Fraction], ...]
 
 

@@ -2,49 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from fractions import Fraction
 from functools import reduce
 from typing import Any
 
 import sympy
 
-from derive import gaussian, ir
+from derive import gaussian, ir, special
 from derive.activation import Activation
+from derive.dual import dual_activation
 from derive.errors import NoClosedForm
 from derive.network import Dense, Network
 from derive.parse import SYMBOL
-from derive.quadrant import Angle, Sine
+from derive.pieces import pieces
 from derive.recursion import LayerMoments, Recursion, m_0, parameters, q_x, q_y
-from derive.terms import derivative, terms_of
 from derive.weights import WeightLaw
 
 
-def lower(network: Network, recursion: Recursion) -> ir.KernelIR:
+def lower(network: Network, recursion: Recursion, duals: tuple[ir.DualIR, ...] = ()) -> ir.KernelIR:
     """The kernel's programs and everything else that numerics and verify need."""
+    activations = [layer for layer in network.layers if isinstance(layer, Activation)]
     return ir.KernelIR(
         network=tuple(map(_layer, network.layers)),
         parameterization=network.parameterization,
         homogeneity=recursion.homogeneity,
-        pair=_program(recursion.pair, (q_x, q_y, m_0), network),
-        diagonal=_program(recursion.diagonal, (q_x,), network),
-        functions=tuple(_functions(layer) for layer in network.layers if isinstance(layer, Activation)),
+        pair=_program(recursion.pair, (q_x, q_y, m_0), network, recursion.homogeneity is None),
+        diagonal=_program(recursion.diagonal, (q_x,), network, recursion.homogeneity is None),
+        domain=_domain(recursion, network),
+        functions=tuple(map(_functions, activations)),
+        duals=duals,
         parameters=tuple(parameters(network).items()),
     )
 
 
 def network_of(kernel: ir.KernelIR) -> Network:
     """The network a kernel belongs to, with the kernel's parameter values."""
-    values = dict(kernel.parameters)
-    layers: list[Dense | Activation] = []
-    for kind, *rest in kernel.network:
+    return rebuilt(kernel.parameterization, kernel.network, dict(kernel.parameters))
+
+
+def rebuilt(parameterization: str, layers: Iterable[Any], values: dict[str, Fraction]) -> Network:
+    """The network of a `structure` and its parameters' values."""
+    parts: list[Dense | Activation] = []
+    for kind, *rest in layers:
         if kind == "activation":
-            layers.append(Activation(*rest))
+            text, names = rest
+            parts.append(Activation(text, **{name: values[name] for name in names}))
             continue
         levels, latent, trained, label = rest
         suffix = f"_{label}" if label else ""
         law = _law(levels, latent, values.get(f"latent_fraction{suffix}", Fraction(1)))
-        layers.append(Dense(law, values[f"W_std{suffix}"], values[f"b_std{suffix}"], trained, label))
-    return Network(layers, kernel.parameterization)  # type: ignore[arg-type]  # checked by Network
+        parts.append(Dense(law, values[f"W_std{suffix}"], values[f"b_std{suffix}"], trained, label))
+    return Network(parts, parameterization)  # type: ignore[arg-type]  # checked by Network
 
 
 def _law(levels: int | None, latent: Any, fraction: Fraction) -> WeightLaw:
@@ -57,20 +66,22 @@ def _law(levels: int | None, latent: Any, fraction: Fraction) -> WeightLaw:
 
 def _layer(layer: Dense | Activation) -> tuple[Any, ...]:
     if isinstance(layer, Activation):
-        return ("activation", layer.name)
+        return ("activation", layer.name, tuple(name for name, _ in layer.parameters))
     return ("dense", layer.law.levels, layer.law.latent, layer.trained, layer.label)
 
 
+def structure(network: Network) -> tuple[Any, ...]:
+    """The network without its parameters' values: what a kernel's programs depend on."""
+    return (network.parameterization, tuple(map(_layer, network.layers)))
+
+
 def _program(
-    layers: tuple[LayerMoments, ...], inputs: tuple[sympy.Symbol, ...], network: Network
+    layers: tuple[LayerMoments, ...], inputs: tuple[sympy.Symbol, ...], network: Network, guarded: bool
 ) -> ir.Program:
+    """`guarded`: variances of 0 are lifted, for closed forms that divide by them."""
     last = layers[-1].moments
     outputs = {"ntk": last.k, "nngp": last.m, "rounding": last.p - last.m}
-    body = [
-        ir.Assign(str(equation.symbol), to_node(equation.value), equation.source, layer.title)
-        for layer in layers
-        for equation in layer.equations
-    ]
+    body = _body(layers, guarded)
     if not outputs["rounding"].is_number:
         body.append(ir.Assign("rounding", to_node(outputs["rounding"]), "rounding = P - M", "output"))
         outputs["rounding"] = sympy.Symbol("rounding")
@@ -82,37 +93,58 @@ def _program(
     )
 
 
+def _body(layers: tuple[LayerMoments, ...], guarded: bool) -> list[ir.Assign]:
+    body = []
+    for layer in layers:
+        for equation in layer.equations:
+            node, name = to_node(equation.value), str(equation.symbol)
+            if guarded and name.startswith("Q"):
+                node = ir.Call("positive", (node,))
+            body.append(ir.Assign(name, node, equation.source, layer.title))
+    return body
+
+
+def _domain(recursion: Recursion, network: Network) -> ir.Program | None:
+    """margin = min over the layers of 1 - Q / bound, where E[phi^2] is infinite from Q = bound on."""
+    margins, variance = [], None
+    for layer, step in zip(network.layers, recursion.diagonal, strict=True):
+        if isinstance(layer, Dense):
+            variance = step.moments.q_x
+        elif (bound := dual_activation(layer).bound) is not None:
+            margins.append(1 - variance / bound)
+    if not margins:
+        return None
+    margin = ir.Assign("margin", to_node(sympy.Min(*margins)), "margin = 1 - Q / bound", "domain")
+    body = (*_body(recursion.diagonal, guarded=True), margin)
+    program = ir.Program((str(q_x),), tuple(parameters(network)), body, (("margin", ir.Name("margin")),))
+    return program.restricted("margin")
+
+
 def _functions(activation: Activation) -> ir.FunctionIR:
-    terms = terms_of(activation)
-    slope = sympy.Piecewise(
-        *(
-            (_polynomial(derivative(terms), side), condition)
-            for side, condition in ((True, SYMBOL > 0), (False, True))
-        )
-    )
+    dual, parts = dual_activation(activation), pieces(activation.expr)
+    sides = [*((edge > SYMBOL) for edge in parts.edges), True]
+    slopes = [branch.diff(SYMBOL) for branch in parts.branches]
+    slope = sympy.Piecewise(*zip(slopes, sides, strict=True)) if parts.edges else slopes[0]
+    names = tuple(name for name, _ in activation.parameters)
 
     def program(inputs: tuple[sympy.Symbol, ...], value: sympy.Expr, source: str) -> ir.Program:
         assign = ir.Assign("value", to_node(value), source, activation.name)
-        return ir.Program(tuple(map(str, inputs)), (), (assign,), (("value", ir.Name("value")),))
+        return ir.Program(tuple(map(str, inputs)), names, (assign,), (("value", ir.Name("value")),))
 
     pair = (gaussian.nu, gaussian.sig)
     return ir.FunctionIR(
         text=activation.text,
         phi=program((SYMBOL,), activation.expr, "phi(x)"),
         dphi=program((SYMBOL,), slope, "phi'(x)"),
-        mean=program(pair, gaussian.quasi_mean(terms), "mu' = E[phi(nu + sig z)]"),
-        second_moment=program(pair, gaussian.quasi_second_moment(terms), "tau' = E[phi(nu + sig z)^2]"),
+        mean=program(pair, dual.mean, "mu' = E[phi(nu + sig z)]"),
+        second_moment=program(pair, dual.second_moment, "tau' = E[phi(nu + sig z)^2]"),
     )
 
 
-def _polynomial(terms: Any, right: bool) -> sympy.Expr:
-    return sum((t.coefficient * SYMBOL**t.power for t in terms if right or not t.step), sympy.Integer(0))
-
-
-_FUNCTIONS: dict[Any, str] = {
+FUNCTIONS: dict[Any, str] = {
     sympy.exp: "exp", sympy.log: "log", sympy.sin: "sin", sympy.cos: "cos", sympy.tanh: "tanh", sympy.sinh: "sinh",
     sympy.cosh: "cosh", sympy.atan: "atan", sympy.erf: "erf", sympy.erfc: "erfc", sympy.Abs: "abs",
-    sympy.sign: "sign", Sine: "sine", Angle: "angle",
+    sympy.sign: "sign", **special.NAMES,
 }  # fmt: skip
 
 
@@ -132,8 +164,8 @@ def to_node(expr: sympy.Expr) -> ir.Node:
         return ir.Name(str(expr))
     if isinstance(expr, sympy.Heaviside):
         return ir.Call("heaviside", (to_node(expr.args[0]),))
-    if expr.func in _FUNCTIONS:
-        return ir.Call(_FUNCTIONS[expr.func], tuple(map(to_node, expr.args)))
+    if expr.func in FUNCTIONS:
+        return ir.Call(FUNCTIONS[expr.func], tuple(map(to_node, expr.args)))
     if isinstance(expr, (sympy.Max, sympy.Min)):
         name = "max" if isinstance(expr, sympy.Max) else "min"
         nodes = [to_node(arg) for arg in sorted(expr.args, key=sympy.default_sort_key)]

@@ -126,6 +126,7 @@ def _labelled(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
             raise ValueError(
                 f"Layers {position} and {position + 1} are both activations: put a Dense layer between."
             )
+    _check_parameters(layer for layer in layers if isinstance(layer, Activation))
     labelled: list[Layer] = []
     shared: dict[str, Dense] = {}
     count = 0
@@ -139,3 +140,14 @@ def _labelled(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
                 raise ValueError(f"Dense layers labelled {layer.label!r} share their parameters but differ.")
         labelled.append(layer)
     return tuple(labelled)
+
+
+def _check_parameters(activations: Iterable[Activation]) -> None:
+    values: dict[str, Fraction] = {}
+    for activation in activations:
+        for name, value in activation.parameters:
+            if values.setdefault(name, value) != value:
+                raise ValueError(
+                    f"Two activations have a parameter {name!r} of different values: write them as expressions "
+                    "with parameters of different names."
+                )

@@ -76,7 +76,7 @@ class _TextPrinter(StrPrinter):  # type: ignore[misc]  # SymPy is untyped
 
 _SYMBOLS = {
     "W_std": r"\sigma_w", "b_std": r"\sigma_b", "latent_fraction": "r", "second_moment": "e", "theta": r"\theta",
-    "sine": "s", "var1": "q_1", "var2": "q_2", "cov12": "c",
+    "sine": "s", "tail": "Q", "quadrant": r"\Phi_2", "arcsine": r"\alpha", "sinh": r"\mathrm{sh}", "var1": "q_1", "var2": "q_2", "cov12": "c",
 }  # fmt: skip
 
 
@@ -107,11 +107,35 @@ class _LatexPrinter(LatexPrinter):  # type: ignore[misc]  # SymPy is untyped
         return str(super()._print_Pow(expr))
 
     def _print_Sine(self, expr: Any, exp: str | None = None) -> str:
-        a, b = (self._print(arg) for arg in expr.args[:2])
+        a, b = (self.parenthesize(arg, 50) for arg in expr.args[:2])
         root = rf"\sqrt{{{a} {b} - {self._print(expr.args[2] ** 2)}}}"
         return root if exp is None else rf"\left({root}\right)^{{{exp}}}"
 
     def _print_Angle(self, expr: Any, exp: str | None = None) -> str:
-        a, b, c = (self._print(arg) for arg in expr.args)
-        angle = rf"\arccos\frac{{{c}}}{{\sqrt{{{a} {b}}}}}"
-        return angle if exp is None else rf"\left({angle}\right)^{{{exp}}}"
+        return self._of_cosine(r"\arccos", expr, exp)
+
+    def _print_Arcsine(self, expr: Any, exp: str | None = None) -> str:
+        return self._of_cosine(r"\arcsin", expr, exp)
+
+    def _of_cosine(self, name: str, expr: Any, exp: str | None) -> str:
+        a, b, c = expr.args
+        text = rf"{name}\frac{{{self._print(c)}}}{{\sqrt{{{self.parenthesize(a, 50)} {self.parenthesize(b, 50)}}}}}"
+        return text if exp is None else rf"\left({text}\right)^{{{exp}}}"
+
+    def _print_Tail(self, expr: Any, exp: str | None = None) -> str:
+        h, var, shift = expr.args
+        return self._scaled(shift, rf"\bar\Phi\left({self._print(h / sympy.sqrt(var))}\right)", exp)
+
+    def _print_Quadrant(self, expr: Any, exp: str | None = None) -> str:
+        h, k, a, b, c, shift = expr.args
+        first, second = (self._print(arg) for arg in (h / sympy.sqrt(a), k / sympy.sqrt(b)))
+        rho = self._print(c / sympy.sqrt(a * b))
+        return self._scaled(shift, rf"\Phi_2\left({first}, {second}; {rho}\right)", exp)
+
+    def _print_SinhScaled(self, expr: Any, exp: str | None = None) -> str:
+        z, shift = expr.args
+        return self._scaled(shift, rf"\sinh\left({self._print(z)}\right)", exp)
+
+    def _scaled(self, shift: Any, text: str, exp: str | None) -> str:
+        text = text if shift == 0 else rf"e^{{{self._print(shift)}}} {text}"
+        return text if exp is None else rf"\left({text}\right)^{{{exp}}}"

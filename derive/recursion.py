@@ -9,9 +9,10 @@ from typing import Any
 
 import sympy
 
+from derive.activation import Activation
 from derive.dual import DualActivation, dual_activation
 from derive.network import Dense, Network
-from derive.quadrant import Angle, Sine
+from derive.special import Angle, Arcsine, Quadrant, Sine, SinhScaled, Tail
 
 q_x, q_y = sympy.symbols("q_x q_y", nonnegative=True)
 m_0 = sympy.Symbol("m_0", real=True)
@@ -95,10 +96,15 @@ def _layers(
     return tuple(layers)
 
 
-_TRIGONOMETRY: dict[Any, tuple[str, str]] = {
+_NAMED: dict[Any, tuple[str, str]] = {
     Sine: ("sine", "sqrt(var1 var2 - cov12^2)"),
     Angle: ("theta", "arccos(cov12 / sqrt(var1 var2))"),
+    Arcsine: ("arcsine", "arcsin(cov12 / sqrt(var1 var2))"),
+    Tail: ("tail", "exp(shift) P(z > h), Var z = var"),
+    Quadrant: ("quadrant", "exp(shift) P(u > h, v > k)"),
+    SinhScaled: ("sinh", "exp(shift) sinh(z)"),
 }
+"""Special functions that get a line of their own, innermost first: name and meaning."""
 
 
 @dataclass
@@ -118,13 +124,16 @@ class _Writer:
         self.equations.append(Equation(symbol, value, source))
         return symbol
 
-    def trigonometry(self, moment: str, value: sympy.Expr) -> sympy.Expr:
-        """The value with sine and angle of the pair named once, as sine_<moment> and theta_<moment>."""
-        for function in sorted(value.atoms(Sine, Angle), key=str, reverse=True):
-            if function not in self.named:
-                name, source = _TRIGONOMETRY[type(function)]
-                self.named[function] = self(f"{name}_{moment}", function, source)
-        return value.xreplace(self.named)
+    def special(self, moment: str, value: sympy.Expr) -> sympy.Expr:
+        """The value with its special functions named once, as sine_<moment>, quadrant_<moment>, quadrant_<moment>2."""
+        for kind, (name, source) in _NAMED.items():
+            for function in sorted(value.atoms(kind), key=str):
+                if function not in self.named:
+                    taken = sum(str(symbol).startswith(f"{name}_{moment}") for symbol in self.named.values())
+                    number = taken + 1 if taken else ""
+                    self.named[function] = self(f"{name}_{moment}{number}", function, source)
+            value = value.xreplace(self.named)
+        return value
 
 
 def _dense(before: Moments, layer: Dense, number: int, diagonal: bool, parameterization: str) -> LayerMoments:
@@ -159,22 +168,22 @@ def _activation(before: Moments, dual: DualActivation, number: int, diagonal: bo
     let = _Writer(number)
     Q_x, Q_y, P, M, K = before.q_x, before.q_y, before.p, before.m, before.k
 
-    q_x = let("q" if diagonal else "q_x", dual.of_phi_diagonal(Q_x), "q' = kappa(Q, Q, Q)")
-    q_y = q_x if diagonal else let("q_y", dual.of_phi_diagonal(Q_y), "q' = kappa(Q, Q, Q)")
+    q_x = let("q" if diagonal else "q_x", let.special("x", dual.of_phi_diagonal(Q_x)), "q' = kappa(Q, Q, Q)")
+    q_y = q_x if diagonal else let("q_y", let.special("y", dual.of_phi_diagonal(Q_y)), "q' = kappa(Q, Q, Q)")
     if diagonal:
         p = q_x
     else:
-        p = let("p", let.trigonometry("p", dual.of_phi(Q_x, Q_y, P)), "p' = kappa(Q_x, Q_y, P)")
+        p = let("p", let.special("p", dual.of_phi(Q_x, Q_y, P)), "p' = kappa(Q_x, Q_y, P)")
     if P == M:
         m = p
     else:
-        m = let("m", let.trigonometry("m", dual.of_phi(Q_x, Q_y, M)), "m' = kappa(Q_x, Q_y, M)")
+        m = let("m", let.special("m", dual.of_phi(Q_x, Q_y, M)), "m' = kappa(Q_x, Q_y, M)")
     if K == ZERO:
         k = ZERO
     elif diagonal and Q_x == M:
-        k = let("k", dual.of_dphi_diagonal(Q_x) * K, "k' = kappa_dot(Q, Q, Q) K")
+        k = let("k", let.special("x", dual.of_dphi_diagonal(Q_x)) * K, "k' = kappa_dot(Q, Q, Q) K")
     else:
-        k = let("k", let.trigonometry("m", dual.of_dphi(Q_x, Q_y, M)) * K, "k' = kappa_dot(Q_x, Q_y, M) K")
+        k = let("k", let.special("m", dual.of_dphi(Q_x, Q_y, M)) * K, "k' = kappa_dot(Q_x, Q_y, M) K")
     return LayerMoments(
         f"activation {number}: {dual.activation.name}", tuple(let.equations), Moments(q_x, q_y, p, m, k)
     )
@@ -198,7 +207,10 @@ def parameter_name(name: str, layer: Dense) -> str:
 def parameters(network: Network) -> dict[str, Fraction]:
     """Values of all run-time parameters, in the order in which the layers use them."""
     values: dict[str, Fraction] = {}
-    for layer in network.dense_layers:
+    for layer in network.layers:
+        if isinstance(layer, Activation):
+            values |= dict(layer.parameters)
+            continue
         values[parameter_name("W_std", layer)] = layer.W_std
         values[parameter_name("b_std", layer)] = layer.b_std
         if layer.law.rounded:

@@ -1,89 +1,207 @@
-"""The class of activations with a closed form: sums of x^n and x^n 1[x > 0] (theory.md, section 4)."""
+"""The class of activations with a closed form: sums of c x^n exp(alpha x + beta x^2) S(x) (theory.md, section 4)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import sympy
 
 from derive.activation import Activation
-from derive.errors import DerivationError, NoClosedForm
+from derive.errors import NoClosedForm
 from derive.parse import SYMBOL
+from derive.pieces import Pieces, pieces
 
-LONGEST = 160
-"""Sum of power + 1, kinked terms thrice: at most about 6 s of derivation and 10 s of compilation."""
-STEEPEST = 16
-"""Largest power of a kinked term."""
+ZERO, ONE = sympy.Integer(0), sympy.Integer(1)
+STEEPEST = 24
+"""Largest power of x beside a gate; the derivation's cost grows with its fourth power."""
+LONGEST = 2500
+"""Weighted number of pairs of terms: about 10 s of derivation."""
+
+
+@dataclass(frozen=True)
+class Gate:
+    """1[slope x + offset + noise e > 0], averaged over e ~ N(0, 1).
+
+    noise 0: a step, slope +1 or -1; noise 1: the normal distribution function Phi(slope x + offset).
+    """
+
+    slope: sympy.Expr
+    offset: sympy.Expr
+    noise: int
+
+
+@dataclass(frozen=True)
+class Point:
+    """The point mass at x = at."""
+
+    at: sympy.Expr
 
 
 @dataclass(frozen=True)
 class Term:
-    """coefficient * x^power, times 1[x > 0] if `step`."""
+    """coefficient x^power exp(alpha x + beta x^2), times the gate or the point mass if there is one."""
 
     coefficient: sympy.Expr
+    power: int = 0
+    alpha: sympy.Expr = ZERO
+    beta: sympy.Expr = ZERO
+    gate: Gate | Point | None = None
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """A smooth term without its coefficient."""
+
     power: int
-    step: bool
+    alpha: sympy.Expr
+    beta: sympy.Expr
+    gate: Gate | None
 
 
 def terms_of(activation: Activation) -> tuple[Term, ...]:
-    """phi as a sum of terms; on each half-line it must be a polynomial.
+    """phi as a sum of terms.
 
     Raises
     ------
-    DerivationError
-        If E[phi(u)^2] is infinite for a Gaussian u of large variance.
     NoClosedForm
-        If phi is no polynomial on one of the half-lines.
+        If phi is not of the class, or so long that its form would be of no use.
     """
-    right = _polynomial(activation, sympy.Dummy("x", positive=True))
-    left = _polynomial(activation, sympy.Dummy("x", negative=True))
-    jump = {power: sympy.nsimplify(right.get(power, 0) - left.get(power, 0)) for power in right | left}
-    smooth = [Term(left[power], power, step=False) for power in sorted(left)]
-    kinked = [Term(jump[power], power, step=True) for power in sorted(jump) if jump[power] != 0]
-    weight = sum(term.power + 1 for term in smooth) + 3 * sum(term.power + 1 for term in kinked)
-    if weight > LONGEST or any(term.power > STEEPEST for term in kinked):
-        raise NoClosedForm(
-            f"The closed form of {activation.name} would be too long: {len(smooth) + len(kinked)} terms up to power "
-            f"{max(term.power for term in (*smooth, *kinked))}. Use fewer powers, or none above {STEEPEST}."
-        )
-    return (*smooth, *kinked)
+    parts = pieces(activation.expr)
+    if any(edge.has(sympy.Float) for edge in parts.edges):
+        raise NoClosedForm(f"The kinks of {activation.name} have no closed form.")
+    shapes: dict[_Shape, list[sympy.Expr]] = defaultdict(lambda: [ZERO] * len(parts.branches))
+    for i, branch in enumerate(parts.branches):
+        for shape, coefficient in _shapes(branch, activation.name).items():
+            shapes[shape][i] = coefficient
+    terms = tuple(term for shape, values in shapes.items() for term in _on_intervals(shape, values, parts))
+    _limit(terms, activation.name)
+    return terms
 
 
-def derivative(terms: tuple[Term, ...]) -> tuple[Term, ...]:
-    """phi' as a function: without the point masses that jumps of phi give."""
-    return tuple(
-        Term(term.coefficient * term.power, term.power - 1, term.step) for term in terms if term.power > 0
-    )
+def derivative(terms: tuple[Term, ...], jumps: dict[sympy.Expr, sympy.Expr]) -> tuple[Term, ...]:
+    """phi' with its point masses; `jumps` are phi(t+) - phi(t-) by position."""
+    slopes: dict[Term, sympy.Expr] = defaultdict(lambda: ZERO)
+    for term in terms:
+        for part in _slope(term):
+            slopes[replace(part, coefficient=ONE)] += part.coefficient
+    masses = [Term(jump, gate=Point(at)) for at, jump in jumps.items()]
+    return (*(replace(key, coefficient=value) for key, value in slopes.items() if value != 0), *masses)
 
 
-def jump_at_zero(terms: tuple[Term, ...]) -> sympy.Expr:
-    """phi(0+) - phi(0-)."""
-    return sum((term.coefficient for term in terms if term.step and term.power == 0), sympy.Integer(0))
+def jumps_of(activation: Activation) -> dict[sympy.Expr, sympy.Expr]:
+    """phi(t+) - phi(t-) by position t, where it is not 0."""
+    parts = pieces(activation.expr)
+    found = {
+        edge: sympy.simplify((right - left).subs(SYMBOL, edge))
+        for edge, (left, right) in zip(parts.edges, pairwise(parts.branches), strict=True)
+    }
+    return {edge: jump for edge, jump in found.items() if jump != 0 and not _vanishes(jump)}
 
 
-def _polynomial(activation: Activation, half_line: sympy.Dummy) -> dict[int, sympy.Expr]:
-    """Coefficients of phi on one half-line, by power."""
-    restricted = activation.expr.subs(SYMBOL, half_line)
-    try:
-        poly = sympy.Poly(restricted, half_line)
-    except sympy.PolynomialError:
-        poly = None
-    if poly is None or any(not coefficient.is_number for coefficient in poly.coeffs()):
-        _refuse_infinite_second_moment(activation)
-        side = "x > 0" if half_line.is_positive else "x < 0"
-        raise NoClosedForm(
-            f"No closed form for {activation.name}: for {side} it is not a polynomial. This version derives "
-            "activations that are a polynomial on each side of 0, such as max(x, 0) or abs(x)**3."
-        )
-    return {power: coefficient for (power,), coefficient in poly.terms() if coefficient != 0}
+def _vanishes(jump: sympy.Expr) -> bool:
+    return not jump.free_symbols and abs(sympy.N(jump, 40)) < 1e-30
 
 
-def _refuse_infinite_second_moment(activation: Activation) -> None:
-    for factor in activation.expr.atoms(sympy.exp):
-        growth = sympy.Poly(factor.exp, SYMBOL) if factor.exp.is_polynomial(SYMBOL) else None
-        if growth is not None and growth.degree() == 2 and growth.LC().is_positive:
-            bound = 1 / (4 * growth.LC())
-            raise DerivationError(
-                f"E[phi(u)^2] is infinite for phi = {activation.name} and Var u >= {bound}: {factor} grows too "
-                f"fast. Keep W_std^2 q + b_std^2 below {bound}, or use an activation that grows more slowly."
+def _slope(term: Term) -> list[Term]:
+    """Derivative of one term, without point masses."""
+    parts = [
+        replace(term, coefficient=term.coefficient * term.power, power=term.power - 1),
+        replace(term, coefficient=term.coefficient * term.alpha),
+        replace(term, coefficient=2 * term.coefficient * term.beta, power=term.power + 1),
+    ]
+    if isinstance(term.gate, Gate) and term.gate.noise:
+        slope, offset = term.gate.slope, term.gate.offset
+        density = term.coefficient * slope * sympy.exp(-(offset**2) / 2) / sympy.sqrt(2 * sympy.pi)
+        alpha, beta = term.alpha - slope * offset, term.beta - slope**2 / 2
+        parts.append(Term(density, term.power, alpha, beta))
+    return [part for part in parts if part.coefficient != 0]
+
+
+def _shapes(branch: sympy.Expr, name: str) -> dict[_Shape, sympy.Expr]:
+    """A smooth branch as coefficients of shapes."""
+    waves = (sympy.sin, sympy.cos, sympy.sinh, sympy.cosh)
+    expr = branch.replace(lambda e: isinstance(e, waves), lambda e: e.rewrite(sympy.exp))
+    expr = expr.replace(sympy.erfc, lambda z: 1 - sympy.erf(z))
+    found: dict[_Shape, sympy.Expr] = defaultdict(lambda: ZERO)
+    for product in sympy.Add.make_args(sympy.expand(expr)):
+        for shape, coefficient in _shape(product, name):
+            found[shape] += coefficient
+    simple = {shape: sympy.expand(coefficient) for shape, coefficient in found.items()}
+    return {shape: coefficient for shape, coefficient in simple.items() if coefficient != 0}
+
+
+def _shape(product: sympy.Expr, name: str) -> list[tuple[_Shape, sympy.Expr]]:
+    coefficient, power, alpha, beta, gate = ONE, 0, ZERO, ZERO, None
+    for factor in sympy.Mul.make_args(product):
+        base, exponent = factor.as_base_exp()
+        if not factor.has(SYMBOL):
+            coefficient *= factor
+        elif base == SYMBOL and exponent.is_Integer and exponent > 0:
+            power += int(exponent)
+        elif base is sympy.E and (growth := _polynomial(exponent, 2)) is not None:
+            constant, first, second = growth
+            coefficient, alpha, beta = coefficient * sympy.exp(constant), alpha + first, beta + second
+        elif isinstance(factor, sympy.erf) and gate is None and (inner := _polynomial(factor.args[0], 1)):
+            gate = Gate(sympy.sqrt(2) * inner[1], sympy.sqrt(2) * inner[0], noise=1)
+        else:
+            raise NoClosedForm(
+                f"{name} has no closed form here: {factor} is not of the class poly * exp * Phi."
             )
+    plain = _Shape(power, alpha, beta, None)
+    if gate is None:
+        return [(plain, coefficient)]
+    return [(replace(plain, gate=gate), 2 * coefficient), (plain, -coefficient)]
+
+
+def _polynomial(expr: sympy.Expr, degree: int) -> list[sympy.Expr] | None:
+    """Coefficients of degree 0 .. degree, or None."""
+    if not expr.is_polynomial(SYMBOL):
+        return None
+    poly = sympy.Poly(expr, SYMBOL)
+    if poly.degree() > degree:
+        return None
+    return [poly.coeff_monomial(SYMBOL**n) for n in range(degree + 1)]
+
+
+def _on_intervals(shape: _Shape, values: list[sympy.Expr], parts: Pieces) -> list[Term]:
+    """sum_i values[i] 1[x in interval i] shape, by steps away from a base interval.
+
+    The base is where the shape is largest, so that no step lets in more than phi has; for powers of x it is
+    the interval of 0, so that small inputs see small corrections.
+    """
+    if len(set(values)) > 1 and (shape.gate is not None or not (shape.alpha.is_real and shape.beta.is_real)):
+        raise NoClosedForm("A gate, sine or cosine beside a kink needs more than two half-planes.")
+    base = _base(shape, parts)
+    if shape.beta.is_positive and len(set(values)) > 1:
+        raise NoClosedForm("exp(b x^2), b > 0, between kinks: its halves may have no second moment.")
+
+    def term(coefficient: sympy.Expr, gate: Gate | None) -> Term:
+        return Term(coefficient, shape.power, shape.alpha, shape.beta, gate)
+
+    terms = [term(values[base], shape.gate)]
+    for i, edge in enumerate(parts.edges):
+        jump = values[i + 1] - values[i]
+        terms.append(term(-jump, Gate(-ONE, edge, 0)) if i < base else term(jump, Gate(ONE, -edge, 0)))
+    return [t for t in terms if t.coefficient != 0]
+
+
+def _base(shape: _Shape, parts: Pieces) -> int:
+    if shape.alpha.is_positive:
+        return len(parts.edges)
+    if shape.alpha.is_negative:
+        return 0
+    return sum(bool(edge.is_negative) for edge in parts.edges)
+
+
+def _limit(terms: tuple[Term, ...], name: str) -> None:
+    gated = [term for term in terms if term.gate is not None]
+    weight = sum((s.power + 2) * (t.power + 2) for s in gated for t in gated) + 2 * sum(
+        t.power for t in terms
+    )
+    if weight > LONGEST or any(term.power > STEEPEST for term in gated):
+        raise NoClosedForm(
+            f"The closed form of {name} would be too long: {len(terms)} terms up to power "
+            f"{max((term.power for term in terms), default=0)}. Use fewer kinks or lower powers."
+        )

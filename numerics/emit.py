@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from textwrap import dedent, indent
+from textwrap import indent
 from typing import assert_never
 
 from derive import ir
+from numerics import special
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Dialect:
     """How one target writes functions, constants and a choice between two values."""
 
     imports: str
-    helpers: Mapping[str, str]
+    compiled: bool
     decorator: str
     pi: str
     functions: Mapping[str, str]
@@ -45,18 +46,30 @@ def emit_numpy(kernel: ir.KernelIR, outputs: tuple[str, ...], title: str) -> str
     return _kernel_module(kernel, outputs, title, NUMPY)
 
 
-def emit_functions(functions: tuple[ir.FunctionIR, ...]) -> str:
-    """Numba module of a network's activations: `phi(layer, x)` and `dphi(layer, x)`, layers from 0."""
+def emit_domain(kernel: ir.KernelIR) -> str:
+    """NumPy module with `domain(q_x, parameters...)`, elementwise; positive where all second moments are finite."""
+    if kernel.domain is None:
+        raise ValueError("This kernel's second moments are finite everywhere.")
+    return _module({"domain": kernel.domain}, "Domain of a kernel.", NUMPY)
+
+
+def emit_functions(functions: tuple[ir.FunctionIR, ...], values: Mapping[str, Fraction]) -> str:
+    """Numba module of a network's activations: `phi(layer, x)` and `dphi(layer, x)`, layers from 0.
+
+    The activations' parameters have the given values.
+    """
     kinds = list(dict.fromkeys(functions))
     programs = {
         f"{name}_{i}": getattr(kind, name) for i, kind in enumerate(kinds) for name in ("phi", "dphi")
     }
     text = _module(programs, "Activations " + ", ".join(kind.text for kind in kinds) + ".", NUMBA)
     for name in ("phi", "dphi"):
-        cases = [
-            f"    if layer == {layer}:\n        return {name}_{kinds.index(f)}(x)\n"
-            for layer, f in enumerate(functions)
-        ]
+        cases = []
+        for layer, function in enumerate(functions):
+            arguments = ", ".join(["x", *(repr(float(values[p])) for p in function.phi.parameters)])
+            cases.append(
+                f"    if layer == {layer}:\n        return {name}_{kinds.index(function)}({arguments})\n"
+            )
         text += f"\n\n@njit\ndef {name}(layer, x):\n" + "".join(cases) + "    return x\n"
     return text
 
@@ -68,10 +81,19 @@ def _kernel_module(kernel: ir.KernelIR, outputs: tuple[str, ...], title: str, di
 
 def _module(programs: Mapping[str, ir.Program], title: str, dialect: Dialect) -> str:
     used = {function for program in programs.values() for function in _functions_in(program)}
-    used |= {"sine"} if "angle" in used else set()
-    helpers = [text for name, text in dialect.helpers.items() if name in used]
+    constants, helpers = special.texts(used & special.FUNCTIONS.keys(), dialect.compiled)
+    imports = dialect.imports if not constants else _with_numpy(dialect.imports)
     functions = [_function(name, program, dialect) for name, program in programs.items()]
-    return f'"""{title}"""\n\n{dialect.imports}\n\n\n' + "\n\n".join([*helpers, *functions])
+    head = [f'"""{title}"""', "\n".join(filter(None, (imports, constants and f"\n{constants}")))]
+    return "\n\n".join(head) + "\n\n\n" + "\n\n".join([*helpers, *functions])
+
+
+def _with_numpy(imports: str) -> str:
+    return (
+        imports
+        if "numpy" in imports
+        else imports.replace("import math\n\n", "import math\n\nimport numpy as np\n")
+    )
 
 
 def _functions_in(program: ir.Program) -> Iterator[str]:
@@ -156,71 +178,29 @@ def _number(value: Fraction) -> tuple[str, int]:
     return f"{value.numerator}.0 / {value.denominator}.0", PRODUCT if value >= 0 else SUM
 
 
+_ELEMENTARY = ("sqrt", "exp", "log", "sin", "cos", "tanh", "sinh", "cosh")
+
 NUMBA = Dialect(
     imports="import math\n\nfrom numba import njit",
-    helpers={
-        "sine": dedent('''\
-            @njit
-            def sine(var1, var2, cov12):
-                """sqrt(var1 var2 - cov12^2), safe from overflow, 0 where rounding made it negative."""
-                root = math.sqrt(var1) * math.sqrt(var2)
-                return math.sqrt(max(root - cov12, 0.0)) * math.sqrt(max(root + cov12, 0.0))
-            '''),
-        "angle": dedent('''\
-            @njit
-            def angle(var1, var2, cov12):
-                """arccos(cov12 / sqrt(var1 var2)), accurate at both ends."""
-                return math.atan2(sine(var1, var2, cov12), cov12)
-            '''),
-        "sign": dedent('''\
-            @njit
-            def sign(x):
-                """-1, 0 or 1."""
-                return 1.0 if x > 0.0 else (-1.0 if x < 0.0 else 0.0)
-            '''),
-        "heaviside": dedent('''\
-            @njit
-            def heaviside(x):
-                """0, 1/2 or 1."""
-                return 1.0 if x > 0.0 else (0.0 if x < 0.0 else 0.5)
-            '''),
-    },
+    compiled=True,
     decorator='@njit(error_model="numpy")\n',
     pi="math.pi",
     functions={
-        **{
-            name: f"math.{name}"
-            for name in ("sqrt", "exp", "log", "sin", "cos", "tanh", "sinh", "cosh", "atan")
-        },
-        **{name: f"math.{name}" for name in ("erf", "erfc")},
-        **{name: name for name in ("abs", "max", "min", "sign", "heaviside", "sine", "angle")},
+        **{name: f"math.{name}" for name in (*_ELEMENTARY, "atan", "erf", "erfc")},
+        **{name: name for name in ("abs", "max", "min", *special.FUNCTIONS)},
     },
     select="({2} if {0} {relation} {1} else {3})",
 )
 
 NUMPY = Dialect(
-    imports="import numpy as np",
-    helpers={
-        "sine": dedent('''\
-            def sine(var1, var2, cov12):
-                """sqrt(var1 var2 - cov12^2), safe from overflow, 0 where rounding made it negative."""
-                root = np.sqrt(var1) * np.sqrt(var2)
-                return np.sqrt(np.maximum(root - cov12, 0.0)) * np.sqrt(np.maximum(root + cov12, 0.0))
-            '''),
-        "angle": dedent('''\
-            def angle(var1, var2, cov12):
-                """arccos(cov12 / sqrt(var1 var2)), accurate at both ends."""
-                return np.arctan2(sine(var1, var2, cov12), cov12)
-            '''),
-    },
+    imports="import math\n\nimport numpy as np",
+    compiled=False,
     decorator="",
     pi="np.pi",
     functions={
-        **{
-            name: f"np.{name}"
-            for name in ("sqrt", "exp", "log", "sin", "cos", "tanh", "sinh", "cosh", "abs", "sign")
-        },
-        **{"atan": "np.arctan", "max": "np.maximum", "min": "np.minimum", "sine": "sine", "angle": "angle"},
+        **{name: f"np.{name}" for name in (*_ELEMENTARY, "abs", "sign")},
+        **{"atan": "np.arctan", "max": "np.maximum", "min": "np.minimum"},
+        **{name: name for name in special.FUNCTIONS if name != "sign"},
     },
     select="np.where({0} {relation} {1}, {2}, {3})",
 )

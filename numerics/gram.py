@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from derive.errors import NumericalError
+from derive.errors import DerivationError, NumericalError
 from numerics import blocks
 from numerics.arrays import as_rows, require_kernel
 from numerics.memory import guard
@@ -158,6 +158,13 @@ def _prepare(kernel: Kernel, rows: Floats, name: str) -> _Rows:
     if not np.isfinite(q).all():
         row = int(np.argmin(np.isfinite(q)))
         raise ValueError(f"|x|^2 of {name}'s row {row} exceeds the range of float64: rescale the data.")
+    margin = kernel.margin(q)
+    if margin is not None and not (margin > 0).all():
+        row = int(np.argmin(margin > 0))
+        raise DerivationError(
+            f"E[phi(u)^2] is infinite for row {row} of {name}, |x|^2 / d = {q[row]:.6g}: the activation grows too "
+            "fast for its W_std^2 q + b_std^2. Scale the data down, lower W_std, or use a bounded activation."
+        )
     return _Rows(rows, q, exponent)
 
 

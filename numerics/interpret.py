@@ -13,7 +13,7 @@ from typing import Any, assert_never
 
 import mpmath
 
-from derive import ir
+from derive import ir, special
 
 
 @dataclass(frozen=True)
@@ -81,14 +81,6 @@ def _fold(operation: Callable[[Any, Any], Any], items: Any) -> Any:
     return first
 
 
-def _mp_sine(var1: Any, var2: Any, cov12: Any) -> Any:
-    return mpmath.sqrt(max(var1 * var2 - cov12 * cov12, mpmath.mpf(0)))
-
-
-def _mp_angle(var1: Any, var2: Any, cov12: Any) -> Any:
-    return mpmath.atan2(_mp_sine(var1, var2, cov12), cov12)
-
-
 MULTIPRECISION = Arithmetic(
     number=lambda value: mpmath.mpf(value.numerator) / value.denominator,
     pi=lambda: +mpmath.pi,
@@ -114,8 +106,8 @@ MULTIPRECISION = Arithmetic(
         "max": max,
         "min": min,
         "heaviside": lambda x: (mpmath.sign(x) + 1) / 2,
-        "sine": _mp_sine,
-        "angle": _mp_angle,
+        "positive": lambda x: max(x, mpmath.mpf(10) ** -100),
+        **special.BY_MPMATH,
     },
 )
 """mpmath numbers at mpmath's current precision."""

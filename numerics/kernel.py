@@ -14,17 +14,19 @@ from numpy.typing import NDArray
 
 from derive import codec, ir
 from derive.activation import Activation
-from derive.dual import dual_activation
+from derive.derivation import formulas
+from derive.dual import DualActivation
+from derive.formulas import dual_of
 from derive.ir import OUTPUTS
 from derive.lower import network_of
 from derive.network import Network
 from derive.numbers import Real, as_text, exact
 from derive.printing import latex
-from derive.recursion import LayerMoments, Recursion, unroll
+from derive.recursion import LayerMoments, Recursion
 from numerics import gram
 from numerics.arrays import as_rows
 from numerics.build import build
-from numerics.emit import emit_numba, emit_numpy
+from numerics.emit import emit_domain, emit_numba, emit_numpy
 from numerics.interpret import MULTIPRECISION, interpret
 from numerics.memory import guard
 from numerics.sphere import OnSphere
@@ -141,15 +143,22 @@ class Kernel:
     @property
     def derivation(self) -> Recursion:
         """The recursion in SymPy, for a pair and for the diagonal."""
-        return unroll(self.network)
+        return formulas(self.ir)
+
+    @property
+    def duals(self) -> tuple[DualActivation, ...]:
+        """The formulas of every different activation's dual, with their certificates."""
+        activations = {layer.name: layer for layer in self.network.layers if isinstance(layer, Activation)}
+        return tuple(dual_of(stored, activations[stored.activation]) for stored in self.ir.duals)
 
     @property
     def route(self) -> tuple[str, ...]:
         """How the dual of each activation layer was obtained, and how well it is known."""
-        layers = (layer for layer in self.network.layers if isinstance(layer, Activation))
+        certificates = {dual.activation: dual.certificate for dual in self.ir.duals}
+        names = [rest[0] for kind, *rest in self.ir.network if kind == "activation"]
         return tuple(
-            f"{layer.name}: closed form, {dual_activation(layer).certificate.digits:.0f} digits certified"
-            for layer in layers
+            f"{name}: closed form, {certificates[name][1]:.0f} digits certified at {certificates[name][0]} random covariances"
+            for name in names
         )
 
     @property
@@ -198,6 +207,17 @@ class Kernel:
                 self.ir.pair, {**self.parameters, **_exact(q_x=q_x, q_y=q_y, m_0=m_0)}, MULTIPRECISION
             )
         return {name: float(value) for name, value in values.items()}
+
+    def margin(self, q: NDArray[np.float64]) -> NDArray[np.float64] | None:
+        """1 - Q / bound of every row's |x|^2 / d, least over the layers; the kernel is infinite where it is not positive.
+
+        None where no second moment can be infinite.
+        """
+        if self.ir.domain is None:
+            return None
+        with np.errstate(all="ignore"):
+            values = build(emit_domain(self.ir)).domain(q, *self.parameter_values)
+        return np.where(np.isfinite(values), values, -1.0)
 
     def compiled(self, outputs: tuple[str, ...]) -> Any:
         """The compiled module of these outputs."""

@@ -10,7 +10,7 @@ import numpy as np
 import sympy
 from numpy.typing import NDArray
 
-from derive.quadrant import Angle, Sine
+from derive.special import NAMES
 from numerics.series import TaylorSeries, taylor_series
 
 if TYPE_CHECKING:
@@ -71,8 +71,8 @@ class OnSphere:
         for layer in layers:
             for equation in layer.equations:
                 inserted = equation.value.subs({s: values[str(s)] for s in equation.value.free_symbols})
-                values[str(equation.symbol)] = inserted.replace(Sine, _elementary(Sine)).replace(
-                    Angle, _elementary(Angle)
+                values[str(equation.symbol)] = inserted.replace(
+                    lambda e: type(e) in NAMES and hasattr(e, "elementary"), lambda e: e.elementary()
                 )
         last = layers[-1].moments
         result = {"ntk": last.k, "nngp": last.m, "rounding": last.p - last.m}[self.get]
@@ -91,10 +91,3 @@ class OnSphere:
 
 def _rational(value: Fraction) -> sympy.Rational:
     return sympy.Rational(value.numerator, value.denominator)
-
-
-def _elementary(function: Any) -> Any:
-    return {
-        Sine: lambda a, b, c: sympy.sqrt(a * b - c**2),
-        Angle: lambda a, b, c: sympy.acos(c / sympy.sqrt(a * b)),
-    }[function]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from derive.derivation import derive_kernel
+from derive.errors import DerivationError
 from derive.ir import KernelIR
-from derive.lower import lower
 from derive.network import Network, mlp
-from derive.recursion import Recursion, unroll
 from numerics.kernel import Kernel
 
 
@@ -40,6 +42,16 @@ def kernel(network: object, **options: Any) -> Kernel:
     if isinstance(network, Network) and options:
         raise TypeError(f"Options {', '.join(options)} belong to an activation; this network has its own.")
     net: Network = network if isinstance(network, Network) else mlp(network, **options)
-    recursion: Recursion = unroll(net)
-    ir: KernelIR = lower(net, recursion)
-    return Kernel(ir)
+    ir: KernelIR = derive_kernel(net)
+    return _finite(Kernel(ir))
+
+
+def _finite(kernel: Kernel) -> Kernel:
+    """The kernel, unless it is infinite for inputs of the usual norm, |x|^2 = d."""
+    margin = kernel.margin(np.ones(1))
+    if margin is not None and margin[0] <= 0:
+        raise DerivationError(
+            f"E[phi(u)^2] is infinite for inputs with |x|^2 = d in {kernel!r}: the activation grows too fast for "
+            "W_std^2 q + b_std^2 with q = 1. Lower W_std (scaling the data is the same), or use a bounded activation."
+        )
+    return kernel

@@ -1,5 +1,8 @@
 """Options of the whole suite."""
 
+import os
+import tempfile
+
 import pytest
 from hypothesis import settings
 
@@ -7,6 +10,14 @@ from hypothesis import settings
 settings.register_profile("quasintk", deadline=None, derandomize=True, database=None)
 settings.load_profile("quasintk")
 
+# The user's cache of derivations is neither read nor written; the tests' own processes share one.
+_folder = tempfile.TemporaryDirectory(prefix="quasintk-cache-")
+os.environ["QUASINTK_CACHE"] = _folder.name
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="rewrite tests/golden from today's output")
+
+
+def pytest_sessionfinish() -> None:
+    _folder.cleanup()

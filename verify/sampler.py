@@ -17,9 +17,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from derive.lower import lower
+from derive.derivation import derive_kernel
 from derive.network import Dense, Network
-from derive.recursion import unroll
 from numerics.build import build
 from numerics.emit import emit_functions
 
@@ -94,7 +93,8 @@ def sample(
 @lru_cache(maxsize=64)
 def activations(network: Network) -> Any:
     """Compiled phi(layer, x) and phi'(layer, x) of a network's activation layers, as `phi` and `dphi`."""
-    return build(emit_functions(lower(network, unroll(network)).functions))
+    kernel = derive_kernel(network)
+    return build(emit_functions(kernel.functions, dict(kernel.parameters)))
 
 
 def _output(last: Dense, out: Floats) -> tuple[Floats, Floats, Floats]:

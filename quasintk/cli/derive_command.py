@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from derive.dual import DualActivation, dual_activation
+from derive.dual import DualActivation
 from derive.ir import OUTPUTS
-from derive.network import Network
 from derive.printing import expression_text
+from derive.special import NAMES
 from numerics.kernel import Kernel
 from quasintk.cli.options import ExpressionCommand, expression_argument, network_options, write_text
 from quasintk.pipeline import kernel as derive_kernel
@@ -44,16 +44,15 @@ def command(expression: str, form: str, require_closed: bool, output: str | None
 
 def as_text(kernel: Kernel) -> str:
     """The derivation as a person reads it: the dual activations, then the recursion layer by layer."""
-    network: Network = kernel.network
-    activations = dict.fromkeys(layer for layer in network.layers if not hasattr(layer, "law"))
     lines = [repr(kernel).strip("<>"), "", kernel.conventions, ""]
-    for activation in activations:
-        lines += [*_dual_lines(dual_activation(activation)), ""]
-    for layer in kernel.trace:
+    for dual in kernel.duals:
+        lines += [*_dual_lines(dual), ""]
+    trace = kernel.trace
+    for layer in trace:
         lines.append(layer.title)
         width = max((len(str(e.symbol)) for e in layer.equations), default=0)
         lines += [f"    {e.symbol!s:{width}} = {expression_text(e.value)}" for e in layer.equations]
-    last = kernel.trace[-1].moments
+    last = trace[-1].moments
     lines += ["", f"ntk = {last.k}, nngp = {last.m}, rounding = {last.p - last.m}"]
     return "\n".join(lines)
 
@@ -65,7 +64,23 @@ def _dual_lines(dual: DualActivation) -> list[str]:
         f"    kappa     = E[phi(u) phi(v)]   = {expression_text(dual.phi)}",
         f"    kappa_dot = E[phi'(u) phi'(v)] = {expression_text(dual.dphi)}",
         f"    E[phi(u)^2] = {expression_text(dual.phi_diagonal)} for variance q",
-        "    Sine = sqrt(var1 var2 - cov12^2), Angle = arccos(cov12 / sqrt(var1 var2))",
+        *(f"    {line}" for line in _meanings(dual)),
         f"    certificate: {certificate.digits:.0f} digits against independent quadrature "
         f"at {certificate.points} random covariances",
     ]
+
+
+_MEANINGS = {
+    "Sine": "Sine(a, b, c) = sqrt(a b - c^2)",
+    "Angle": "Angle(a, b, c) = arccos(c / sqrt(a b))",
+    "Arcsine": "Arcsine(a, b, c) = arcsin(c / sqrt(a b))",
+    "Tail": "Tail(h, var, shift) = exp(shift) P(z > h), z ~ N(0, var)",
+    "Quadrant": "Quadrant(h, k, a, b, c, shift) = exp(shift) P(u > h, v > k), (u, v) ~ N(0, [[a, c], [c, b]])",
+    "SinhScaled": "SinhScaled(z, shift) = exp(shift) sinh(z)",
+}
+
+
+def _meanings(dual: DualActivation) -> list[str]:
+    """What the special functions in the formulas are."""
+    used = {type(f).__name__ for form in (dual.phi, dual.dphi, dual.phi_diagonal) for f in form.atoms(*NAMES)}
+    return [text for name, text in _MEANINGS.items() if name in used]

@@ -8,8 +8,8 @@ import sympy
 from derive.activation import Activation
 from derive.errors import DerivationError
 from derive.network import Dense, Network, mlp
-from derive.quadrant import Angle, Sine
 from derive.recursion import m_0, parameters, q_x, q_y, unroll
+from derive.special import Angle, Sine
 
 relu = Activation("relu")
 W, b, r = (

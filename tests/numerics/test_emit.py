@@ -53,7 +53,7 @@ def test_numpy_text_stands_alone_and_agrees(name, tmp_path):
         '"""t"""\nx = ().__class__\n',
         '"""t"""\n__import__("os")\n',
         '"""t"""\nf = lambda: 0\n',
-        '"""t"""\nwhile True:\n    x = 1\n',
+        '"""t"""\nwith x:\n    x = 1\n',
         '"""t"""\nclass A:\n    x = 1\n',
     ],
 )
@@ -64,7 +64,7 @@ def test_code_outside_the_whitelist_is_not_run(text):
 
 def test_functions_of_a_neuron():
     first, second = (kernel(text).ir.functions[0] for text in ("max(x, 0)**2 - x/4", "abs(x)"))
-    module = build(emit_functions((first, second, first)))
+    module = build(emit_functions((first, second, first), {}))
     for layer in (0, 2):
         assert [module.phi(layer, x) for x in (-2.0, 0.0, 3.0)] == [0.5, 0.0, 8.25]
         assert [module.dphi(layer, x) for x in (-2.0, 3.0)] == [-0.25, 5.75]

@@ -1,0 +1,203 @@
+"""Special functions of Gaussian probability in float64, for generated code, which copies their text.
+
+They use math, numpy and each other only, so that a generated module stands alone; without `njit` they are
+ordinary Python, as which NumPy modules hold them.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+NODES, WEIGHTS = np.polynomial.legendre.leggauss(24)
+
+
+@njit(error_model="numpy")
+def positive(x: Any) -> Any:
+    """max(x, 1e-100): closed forms divide by variances."""
+    return max(x, 1e-100)
+
+
+@njit(error_model="numpy")
+def sign(x: Any) -> Any:
+    """-1, 0 or 1."""
+    return 1.0 if x > 0.0 else (-1.0 if x < 0.0 else 0.0)
+
+
+@njit(error_model="numpy")
+def heaviside(x: Any) -> Any:
+    """0, 1/2 or 1."""
+    return 1.0 if x > 0.0 else (0.0 if x < 0.0 else 0.5)
+
+
+@njit(error_model="numpy")
+def sine(var1: Any, var2: Any, cov12: Any) -> Any:
+    """sqrt(var1 var2 - cov12^2), safe from overflow, 0 where rounding made it negative."""
+    root = math.sqrt(var1) * math.sqrt(var2)
+    return math.sqrt(max(root - cov12, 0.0)) * math.sqrt(max(root + cov12, 0.0))
+
+
+@njit(error_model="numpy")
+def angle(var1: Any, var2: Any, cov12: Any) -> Any:
+    """arccos(cov12 / sqrt(var1 var2)), accurate at both ends."""
+    return math.atan2(sine(var1, var2, cov12), cov12)
+
+
+@njit(error_model="numpy")
+def arcsine(var1: Any, var2: Any, cov12: Any) -> Any:
+    """arcsin(cov12 / sqrt(var1 var2)), accurate at 0 and at both ends."""
+    return math.atan2(cov12, sine(var1, var2, cov12))
+
+
+@njit(error_model="numpy")
+def exponential(x: Any) -> Any:
+    """exp(x), at most 8e307."""
+    return math.exp(min(x, 709.0))
+
+
+@njit(error_model="numpy")
+def sinh_scaled(x: Any, shift: Any) -> Any:
+    """exp(shift) sinh(x), without overflow on the way."""
+    if abs(x) < 1.0:
+        return exponential(shift) * math.sinh(x)
+    return 0.5 * (exponential(shift + x) - exponential(shift - x))
+
+
+@njit(error_model="numpy")
+def tail(h: Any, var: Any, shift: Any) -> Any:
+    """exp(shift) P(z > h) for z ~ N(0, var); far out by the asymptotic series of the Mills ratio."""
+    if var <= 0.0:
+        return exponential(shift) * (1.0 if h < 0.0 else (0.5 if h == 0.0 else 0.0))
+    z = h / math.sqrt(2.0 * var)
+    if z < 10.0:
+        return 0.5 * exponential(shift) * math.erfc(z)
+    term, total = 1.0, 1.0
+    for k in range(1, 20):
+        term *= -(2 * k - 1) / (2.0 * z * z)
+        total += term
+    return 0.5 * exponential(shift - z * z) * total / (z * math.sqrt(math.pi))
+
+
+@njit(error_model="numpy")
+def ray(h: Any, start: Any, shift: Any) -> Any:
+    """int exp(shift - (h^2 + y^2) / 2) h / (h^2 + y^2) dy over y > start: the plane beyond a line, seen from 0.
+
+    Panels are as long as the integrand's poles, at y = +-i h, and its decay allow.
+    """
+    if h < 1e-18:
+        return exponential(shift - 0.5 * max(start, 0.0) ** 2) * (0.5 * math.pi - math.atan2(start, h))
+    high = math.sqrt(max(start, 0.0) ** 2 + 84.0)
+    left = max(start, -9.5)
+    total = 0.0
+    while left < high:
+        width = min(max(1.5 * h, 0.35 * abs(left)), 1.5, 8.0 / max(left, 1.0))
+        half = 0.5 * min(width, high - left)
+        for i in range(NODES.size):
+            y = left + half * (1.0 + NODES[i])
+            square = h * h + y * y
+            total += half * WEIGHTS[i] * exponential(shift - 0.5 * square) * h / square
+        left += max(width, 1e-9 * left)
+    return total
+
+
+@njit(error_model="numpy")
+def first_quadrant(h: Any, k: Any, s: Any, r: Any, shift: Any) -> Any:
+    """exp(shift) P(u > h, v > k), h and k >= 0, for unit variances, correlation r and s = sqrt(1 - r^2)."""
+    if h == 0.0 and k == 0.0:
+        return exponential(shift) * (math.pi - math.atan2(s, r)) / (2.0 * math.pi)
+    if abs(r) <= 0.9 and max(h, k) <= 6.0 and (r >= 0.0 or shift <= 0.0):
+        total = 0.0
+        half = 0.5 * math.atan2(r, s)
+        for i in range(NODES.size):
+            t = math.sin(half * (1.0 + NODES[i]))
+            total += WEIGHTS[i] * math.exp(shift - (h * h + k * k - 2.0 * h * k * t) / (2.0 * (1.0 - t * t)))
+        joint = half * total / (2.0 * math.pi) + tail(h, 1.0, shift) * tail(k, 1.0, 0.0)
+        return max(joint, 0.0)
+    gap = s * s / (1.0 + r) if r > 0.0 else 1.0 - r
+    total = 0.0
+    if h > 0.0:
+        total += ray(h, ((k - h) + gap * h) / s, shift)
+    if k > 0.0:
+        total += ray(k, ((h - k) + gap * k) / s, shift)
+    return total / (2.0 * math.pi)
+
+
+@njit(error_model="numpy")
+def quadrant(h: Any, k: Any, var1: Any, var2: Any, cov12: Any, shift: Any) -> Any:
+    """exp(shift) P(u > h, v > k) for (u, v) ~ N(0, [[var1, cov12], [cov12, var2]])."""
+    if var1 <= 0.0 or var2 <= 0.0:
+        return tail(h, var1, shift) * tail(k, var2, 0.0)
+    root1, root2 = math.sqrt(var1), math.sqrt(var2)
+    a, b = h / root1, k / root2
+    s, r = sine(var1, var2, cov12) / (root1 * root2), cov12 / root1 / root2
+    if s == 0.0:
+        if r > 0.0:
+            return tail(max(a, b), 1.0, shift)
+        return max(tail(a, 1.0, shift) - tail(-b, 1.0, shift), 0.0) if a < -b else 0.0
+    if a >= 0.0 and b >= 0.0:
+        return first_quadrant(a, b, s, r, shift)
+    if a < 0.0 and b < 0.0:
+        outside = tail(-a, 1.0, shift) + tail(-b, 1.0, shift)
+        return exponential(shift) - outside + first_quadrant(-a, -b, s, r, shift)
+    if a < 0.0:
+        return tail(b, 1.0, shift) - first_quadrant(-a, b, s, -r, shift)
+    return tail(a, 1.0, shift) - first_quadrant(a, -b, s, -r, shift)
+
+
+NEEDS: dict[str, tuple[str, ...]] = {
+    "angle": ("sine",),
+    "arcsine": ("sine",),
+    "sinh_scaled": ("exponential",),
+    "tail": ("exponential",),
+    "ray": ("exponential",),
+    "first_quadrant": ("ray", "tail"),
+    "quadrant": ("sine", "first_quadrant"),
+}
+"""The functions that each calls."""
+
+
+def texts(names: Iterable[str], compiled: bool) -> tuple[str, list[str]]:
+    """Constants and functions, in order, that generated code with calls of these functions must hold.
+
+    Not compiled, functions without branches are elementwise on arrays; the others, if named themselves, are made so.
+    """
+    named, wanted, pending = set(names), set(), list(names)
+    while pending:
+        name = pending.pop()
+        wanted.add(name)
+        pending += NEEDS.get(name, ())
+    nodes = "NODES, WEIGHTS = np.polynomial.legendre.leggauss(24)" if "ray" in wanted else ""
+    kept = {name: function for name, function in FUNCTIONS.items() if name in wanted}
+    if compiled:
+        return nodes, [_text(function) for function in kept.values()]
+    return nodes, [_plain(name, _text(function), name in named) for name, function in kept.items()]
+
+
+FUNCTIONS: dict[str, Any] = {
+    function.py_func.__name__: function
+    for function in (
+        positive, sign, heaviside, sine, angle, arcsine, exponential, sinh_scaled, tail, ray, first_quadrant, quadrant
+    )
+}  # fmt: skip
+_ELEMENTWISE = {
+    "math.": "np.", "np.atan2": "np.arctan2", "max(": "np.maximum(", "min(": "np.minimum(",
+}  # fmt: skip
+
+
+def _text(function: Any) -> str:
+    return inspect.getsource(function.py_func).replace(": Any", "").replace(" -> Any", "")
+
+
+def _plain(name: str, text: str, named: bool) -> str:
+    """The function without `njit`."""
+    text = text.partition("\n")[2]
+    if " if " not in text:
+        for old, new in _ELEMENTWISE.items():
+            text = text.replace(old, new)
+        return text
+    return f"@np.vectorize\n{text}" if named else text
