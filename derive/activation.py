@@ -15,7 +15,11 @@ from derive.parse import SYMBOL, parse_expression
 from derive.printing import expression_text
 
 _CALL = re.compile(r"\s*([A-Za-z_]\w*)\s*\(([-+0-9.eE/, ]+)\)\s*\Z", re.ASCII)
-_RESERVED = ("W_std", "b_std", "latent_fraction", "second_moment", "q_", "m_", "ntk", "nngp", "rounding")
+_RESERVED = re.compile(
+    r"(W_std|b_std|latent_fraction|second_moment|[qQpPmMkK]|sine|theta|arcsine|tail|quadrant|sinh)(_.*)?"
+    r"|ntk|nngp|rounding|margin|result|nu|sig|var1|var2|cov12|angle|positive|sinh_scaled|exponential|ray"
+    r"|first_quadrant|sign|heaviside|math|np|njit|NODES|WEIGHTS|pair|diagonal|domain|fill|phi|dphi"
+)
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,7 @@ def _check(values: dict[str, Fraction]) -> None:
             raise ValueError(
                 f"The parameter {name} must be positive, got {value}; write a negative number into the text."
             )
-        if name.startswith(_RESERVED):
+        if _RESERVED.fullmatch(name):
             raise ValueError(f"The parameter name {name!r} is taken by the network: choose another.")
 
 

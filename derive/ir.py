@@ -147,6 +147,16 @@ class Program:
                 needed |= set(names_in(assign.value))
         return replace(self, body=tuple(reversed(body)), outputs=chosen)
 
+    def functions(self) -> set[str]:
+        """Names of all functions called."""
+        found, nodes = set(), [assign.value for assign in self.body]
+        while nodes:
+            node = nodes.pop()
+            if isinstance(node, Call):
+                found.add(node.function)
+            nodes += children(node)
+        return found
+
 
 @dataclass(frozen=True)
 class FunctionIR:

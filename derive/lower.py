@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from fractions import Fraction
 from functools import reduce
-from typing import Any
+from typing import Any, Literal
 
 import sympy
 
@@ -128,8 +128,8 @@ def _functions(activation: Activation) -> ir.FunctionIR:
     names = tuple(name for name, _ in activation.parameters)
 
     def program(inputs: tuple[sympy.Symbol, ...], value: sympy.Expr, source: str) -> ir.Program:
-        assign = ir.Assign("value", to_node(value), source, activation.name)
-        return ir.Program(tuple(map(str, inputs)), names, (assign,), (("value", ir.Name("value")),))
+        assign = ir.Assign("result", to_node(value), source, activation.name)
+        return ir.Program(tuple(map(str, inputs)), names, (assign,), (("value", ir.Name("result")),))
 
     pair = (gaussian.nu, gaussian.sig)
     return ir.FunctionIR(
@@ -208,11 +208,28 @@ def _piecewise(expr: sympy.Piecewise) -> ir.Node:
     *head, (last, _) = expr.args
     node = to_node(last)
     for value, condition in reversed(head):
-        left, right = to_node(condition.lhs), to_node(condition.rhs)
-        if isinstance(condition, (sympy.Gt, sympy.Ge)):
-            left, right = right, left
-        elif not isinstance(condition, (sympy.Lt, sympy.Le)):
-            raise NoClosedForm(f"No code can be made for the condition {condition}.")
-        strict = isinstance(condition, (sympy.Lt, sympy.Gt))
-        node = ir.Select("<" if strict else "<=", left, right, to_node(value), node)
+        node = _select(condition, to_node(value), node)
     return node
+
+
+def _select(condition: Any, yes: ir.Node, no: ir.Node) -> ir.Node:
+    """`yes` where the condition holds, else `no`."""
+    match condition:
+        case sympy.true | sympy.false:
+            return yes if condition else no
+        case sympy.Not():
+            return _select(condition.args[0], no, yes)
+        case sympy.And():
+            return reduce(lambda node, part: _select(part, node, no), reversed(condition.args), yes)
+        case sympy.Or():
+            return reduce(lambda node, part: _select(part, yes, node), reversed(condition.args), no)
+        case sympy.Eq() | sympy.Ne():
+            left, right = to_node(condition.lhs), to_node(condition.rhs)
+            same, other = (yes, no) if isinstance(condition, sympy.Eq) else (no, yes)
+            return ir.Select("<=", left, right, ir.Select("<=", right, left, same, other), other)
+        case sympy.Lt() | sympy.Le():
+            relation: Literal["<", "<="] = "<" if isinstance(condition, sympy.Lt) else "<="
+            return ir.Select(relation, to_node(condition.lhs), to_node(condition.rhs), yes, no)
+        case sympy.Gt() | sympy.Ge():
+            return _select(condition.reversed, yes, no)
+    raise NoClosedForm(f"No code can be made for the condition {condition}.")

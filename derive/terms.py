@@ -76,6 +76,11 @@ def terms_of(activation: Activation) -> tuple[Term, ...]:
         for shape, coefficient in _shapes(branch, activation.name).items():
             shapes[shape][i] = coefficient
     terms = tuple(term for shape, values in shapes.items() for term in _on_intervals(shape, values, parts))
+    waves = any(not (term.alpha.is_real and term.beta.is_real) for term in terms)
+    if waves and any(term.gate is not None for term in terms):
+        raise NoClosedForm(
+            f"No closed form for {activation.name}: sines beside kinks or Phi need complex half-spaces."
+        )
     _limit(terms, activation.name)
     return terms
 
@@ -147,7 +152,8 @@ def _shape(product: sympy.Expr, name: str) -> list[tuple[_Shape, sympy.Expr]]:
             gate = Gate(sympy.sqrt(2) * inner[1], sympy.sqrt(2) * inner[0], noise=1)
         else:
             raise NoClosedForm(
-                f"{name} has no closed form here: {factor} is not of the class poly * exp * Phi."
+                f"No closed form for {name}: {factor} is not a polynomial times exp(a x + b x^2) times 1, a step or "
+                "Phi(c x + d); sums of those are derived (theory.md, section 4), with max, min, abs and `if`."
             )
     plain = _Shape(power, alpha, beta, None)
     if gate is None:

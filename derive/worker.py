@@ -79,10 +79,10 @@ def run(task: str, argument: str, seconds: float = 20.0, memory: int = 4 * 2**30
         try:
             answer = _ask(task, json.dumps(request).encode() + b"\n", seconds)
         except BaseException:  # Ctrl-C too: the next call must not read the answer to this one
-            _close()
+            close()
             raise
         if "memory" in answer or answer["held"] > memory / 2:
-            _close()
+            close()
     if "text" in answer:
         return str(answer["text"])
     if "memory" in answer:
@@ -100,7 +100,7 @@ def _ask(task: str, request: bytes, seconds: float) -> dict[str, Any]:
     process = _running()
     line = _exchange(process, request, start + seconds)
     if line is None:
-        _close()
+        close()
         raise errors.DerivationTimeout(
             f"The derivation {task!r} was stopped after {time.monotonic() - start:.1f} s; {seconds:g} s were allowed. "
             "Allow more seconds, or take a simpler activation."
@@ -110,7 +110,7 @@ def _ask(task: str, request: bytes, seconds: float) -> dict[str, Any]:
         return answer
     with contextlib.suppress(subprocess.TimeoutExpired):  # a task that closed our pipe and goes on
         process.wait(1)
-    _close()
+    close()
     if process.returncode < 0:
         raise errors.DerivationTimeout(
             f"The process of the derivation {task!r} was ended by signal {-process.returncode} "
@@ -154,7 +154,7 @@ def _running() -> subprocess.Popen[bytes]:
     """The child; a new one where there is none, or the last one died between two calls."""
     global _process
     if _process is not None and _process.poll() is not None:
-        _close()
+        close()
     if _process is None:
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
         try:
@@ -187,7 +187,7 @@ def _search_path() -> list[str]:
 
 
 @atexit.register
-def _close() -> None:
+def close() -> None:
     """Kill the child and wait for its end."""
     global _process
     process, _process = _process, None

@@ -6,7 +6,7 @@ functions, so that changing a value compiles nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from textwrap import indent
@@ -80,7 +80,7 @@ def _kernel_module(kernel: ir.KernelIR, outputs: tuple[str, ...], title: str, di
 
 
 def _module(programs: Mapping[str, ir.Program], title: str, dialect: Dialect) -> str:
-    used = {function for program in programs.values() for function in _functions_in(program)}
+    used = {function for program in programs.values() for function in program.functions()}
     constants, helpers = special.texts(used & special.FUNCTIONS.keys(), dialect.compiled)
     imports = dialect.imports if not constants else _with_numpy(dialect.imports)
     functions = [_function(name, program, dialect) for name, program in programs.items()]
@@ -94,15 +94,6 @@ def _with_numpy(imports: str) -> str:
         if "numpy" in imports
         else imports.replace("import math\n\n", "import math\n\nimport numpy as np\n")
     )
-
-
-def _functions_in(program: ir.Program) -> Iterator[str]:
-    nodes = [assign.value for assign in program.body]
-    while nodes:
-        node = nodes.pop()
-        if isinstance(node, ir.Call):
-            yield node.function
-        nodes += ir.children(node)
 
 
 def _function(name: str, program: ir.Program, dialect: Dialect) -> str:

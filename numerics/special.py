@@ -62,7 +62,9 @@ def exponential(x: Any) -> Any:
 
 @njit(error_model="numpy")
 def sinh_scaled(x: Any, shift: Any) -> Any:
-    """exp(shift) sinh(x), without overflow on the way."""
+    """exp(shift) sinh(x), without overflow on the way; 0 at shift = -inf, where x may be infinite too."""
+    if shift == -math.inf:
+        return 0.0
     if abs(x) < 1.0:
         return exponential(shift) * math.sinh(x)
     return 0.5 * (exponential(shift + x) - exponential(shift - x))

@@ -35,8 +35,9 @@ KNOWN = [name for name, value in vars(errors).items() if isinstance(value, type)
 def tasks(monkeypatch):
     monkeypatch.setattr(worker, "TASKS", TASKS)
     monkeypatch.syspath_prepend(HERE)
+    worker.close()
     yield
-    worker._close()
+    worker.close()
 
 
 def where():
@@ -237,7 +238,7 @@ def test_foreign_modules_in_the_working_directory(tmp_path):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('foreign')\n")
     code = "os.environ['PYTHONPATH'] = os.getcwd()\n"
     code += "for entry in ('', '.', os.getcwd()):\n"
-    code += "    sys.path.insert(0, entry)\n    print(worker.run('sources', ''))\n    worker._close()"
+    code += "    sys.path.insert(0, entry)\n    print(worker.run('sources', ''))\n    worker.close()"
     start = f"import os; os.chdir({str(tmp_path)!r})\n"  # ours has been imported by then
     done = script(start + code, HERE)
     assert done.returncode == 0, done.stderr
@@ -347,7 +348,7 @@ forked = os.fork()
 if forked == 0:
     own = json.loads(worker.run("process", ""))["pid"]
     print("own" if own != first else "shared", flush=True)
-    worker._close()
+    worker.close()
     os._exit(0)
 print(os.waitpid(forked, 0)[1], flush=True)
 thread.join()

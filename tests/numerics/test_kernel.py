@@ -247,7 +247,7 @@ def test_explain_gives_every_layer():
 
 
 def test_route_names_every_layer():
-    assert BINARY.route == ("relu: closed form, 45 digits certified",) * 3
+    assert BINARY.route == ("relu: closed form, 45 digits certified at 4 random covariances",) * 3
 
 
 def test_the_zero_activation_has_the_zero_kernel():
