@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
@@ -202,10 +201,12 @@ class Kernel:
             raise ValueError(f"x and y must have one shape (d,), got {pair[0].shape} and {pair[1].shape}.")
         rows, _ = as_rows(np.stack(pair))
         q_x, q_y, m_0 = ((float(a @ b) / rows.shape[1]) for a, b in ((rows[0],) * 2, (rows[1],) * 2, rows))
-        with mpmath.workdps(30):
-            values = interpret(
-                self.ir.pair, {**self.parameters, **_exact(q_x=q_x, q_y=q_y, m_0=m_0)}, MULTIPRECISION
-            )
+        with mpmath.workdps(100):
+            inputs = {"q_x": mpmath.mpf(q_x), "q_y": mpmath.mpf(q_y), "m_0": mpmath.mpf(m_0)}
+            largest = mpmath.sqrt(inputs["q_x"] * inputs["q_y"]) * (1 - mpmath.mpf(10) ** -32)
+            if abs(inputs["m_0"]) > largest:  # parallel: the formulas' limit, to 16 digits
+                inputs["m_0"] = mpmath.sign(inputs["m_0"]) * largest
+            values = interpret(self.ir.pair, {**self.parameters, **inputs}, MULTIPRECISION)
         return {name: float(value) for name, value in values.items()}
 
     def margin(self, q: NDArray[np.float64]) -> NDArray[np.float64] | None:
@@ -280,7 +281,3 @@ def _valid(name: str, value: Fraction) -> Fraction:
     if name.startswith("latent_fraction") and value > 1:
         raise ValueError(f"{name} must lie in (0, 1], got {as_text(value)}.")
     return value
-
-
-def _exact(**values: float) -> Mapping[str, Fraction]:
-    return {name: Fraction(value) for name, value in values.items()}

@@ -113,3 +113,13 @@ def test_taylor_series_of_smooth_duals(name):
 def test_spectra_of_other_kernels_say_so():
     with pytest.raises(DerivationError, match=r"No Taylor series .* quadrant"):
         qn.spectrum(kernel("hardtanh"), dim=5)
+
+
+@pytest.mark.parametrize("name", ["hardtanh", "gelu", "relu"])
+@pytest.mark.parametrize("factor", [1.0, 2.0, -1.0])
+def test_explain_for_parallel_inputs(name, factor):
+    derived = kernel(name, depth=2, weights="real", W_std=1.1)
+    x = np.array([0.7, -0.4])
+    found = derived.explain(x, factor * x)["ntk"]
+    # the compiled code errs by about 1e-9 next to |rho| = 1 (docs/contributing.md)
+    assert found == pytest.approx(float(derived(x[None], factor * x[None])[0, 0]), rel=1e-6, abs=1e-9)
