@@ -14,14 +14,23 @@ from typing import Any
 from derive import ir
 from derive.errors import BadKernelFile
 
-VERSION = 2
+VERSION = 3
 LONGEST = 8_000_000
 """Characters; a network of 64 layers takes about 100,000."""
 DEEPEST = 60
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,60}\Z")
 _CLASSES: dict[str, Any] = {
     cls.__name__: cls
-    for cls in (*typing.get_args(ir.Node), ir.Assign, ir.Program, ir.FunctionIR, ir.DualIR, ir.KernelIR)
+    for cls in (
+        *typing.get_args(ir.Node),
+        ir.Assign,
+        ir.Program,
+        ir.FunctionIR,
+        ir.SeriesIR,
+        ir.DualIR,
+        ir.ActivationIR,
+        ir.KernelIR,
+    )
 }
 
 
@@ -57,6 +66,25 @@ def from_json(text: str) -> ir.KernelIR:
         raise BadKernelFile("The file's main entry is no kernel.")
     _check_kernel(kernel)
     return kernel
+
+
+def activation_to_json(activation: ir.ActivationIR) -> str:
+    """Canonical JSON of what was derived of one activation."""
+    return _dumps(_encode(activation))
+
+
+def activation_from_json(text: str) -> ir.ActivationIR:
+    """Read it back, checking every node; raises BadKernelFile."""
+    try:
+        activation = _decode(json.loads(text), 0)
+    except (ValueError, RecursionError) as error:
+        raise BadKernelFile(f"The stored activation is no JSON: {error}.") from None
+    if not isinstance(activation, ir.ActivationIR):
+        raise BadKernelFile("The stored activation is damaged.")
+    _check_duals((activation.dual,))
+    for program in _programs_of(activation.function):
+        _check_program(program)
+    return activation
 
 
 def signature(value: Any) -> str:
@@ -120,26 +148,68 @@ def _fraction(value: Any) -> Fraction:
 
 def _check_kernel(kernel: ir.KernelIR) -> None:
     programs = [kernel.pair, kernel.diagonal, *([] if kernel.domain is None else [kernel.domain])]
-    if not isinstance(kernel.functions, tuple) or not all(
-        isinstance(f, ir.FunctionIR) for f in kernel.functions
-    ):
+    if not isinstance(kernel.functions, tuple):
         raise BadKernelFile("The kernel file's functions are damaged.")
     _check_duals(kernel.duals)
-    for function in kernel.functions:
-        programs += [function.phi, function.dphi, function.mean, function.second_moment]
+    own = [program for function in kernel.functions for program in _programs_of(function)]
+    for program in (*programs, *own):
+        _check_program(program)
+    layers = [i for i, function in enumerate(kernel.functions) if function.series]
+    if layers and kernel.domain is None:
+        raise BadKernelFile("The kernel file lacks the domain of its Hermite series.")
     for program in programs:
-        if not isinstance(program, ir.Program):
-            raise BadKernelFile("The kernel file lacks a program.")
-        try:
-            _check_program(program)
-        except (TypeError, AttributeError, ValueError, KeyError) as error:
-            raise BadKernelFile(f"The kernel file holds a damaged program: {error}.") from None
+        _check_layers(program, layers)
+    if any(program.functions() & set(ir.SERIES) for program in own):
+        raise BadKernelFile("The kernel file's functions call a kernel's.")
+    programs += own
     values = dict(kernel.parameters)
     missing = {name for program in programs for name in program.parameters} - values.keys()
     if missing or not all(isinstance(value, Fraction) for value in values.values()):
         raise BadKernelFile(
             f"The kernel file lacks values of {', '.join(sorted(missing)) or 'some parameters'}."
         )
+
+
+def _programs_of(function: Any) -> list[Any]:
+    """The programs of an activation's functions, its rule checked."""
+    if (
+        not isinstance(function, ir.FunctionIR)
+        or not isinstance(function.text, str)
+        or not function.text.isprintable()
+    ):
+        raise BadKernelFile("The kernel file's functions are damaged.")
+    closed, rule = [function.mean, function.second_moment], function.series
+    if rule is None:
+        return [function.phi, function.dphi, *closed]
+    try:
+        numbers = [*rule.edges, *(number for kink in rule.kinks for number in kink), rule.largest]
+        whole = all(isinstance(number, Fraction) for number in numbers) and all(
+            len(kink) == 2 for kink in rule.kinks
+        )
+        if (
+            closed != [None, None]
+            or not whole
+            or list(rule.edges) != sorted(rule.edges)
+            or len(numbers) > 1000
+        ):
+            raise ValueError("no rule")
+    except (TypeError, AttributeError, ValueError):
+        raise BadKernelFile("The kernel file's rule of integration is damaged.") from None
+    return [function.phi, function.dphi]
+
+
+def _check_layers(program: ir.Program, layers: list[int]) -> None:
+    """Calls of kappa and the like name a layer that has a rule."""
+    nodes = [assign.value for assign in program.body]
+    while nodes:
+        node = nodes.pop()
+        nodes += ir.children(node)
+        if isinstance(node, ir.Call) and node.function in ir.SERIES:
+            layer, side = node.arguments[0], node.arguments[1]
+            sides = [ir.Number(Fraction(0)), ir.Number(Fraction(1))]
+            fits = isinstance(layer, ir.Number) and layer.value in layers
+            if not fits or (node.function.endswith("diagonal") and side not in sides):
+                raise BadKernelFile("The kernel file calls the series of a layer that has none.")
 
 
 def _check_duals(duals: Any) -> None:
@@ -154,11 +224,22 @@ def _check_duals(duals: Any) -> None:
                 raise ValueError("no certificate")
             for _, node in dual.forms:
                 _check_node(node, set(ir.names_in(node)))
+            if not all(isinstance(text, str) for step in dual.steps for text in step):
+                raise ValueError("no steps")
     except (TypeError, AttributeError, ValueError) as error:
         raise BadKernelFile(f"The kernel file's formulas are damaged: {error}.") from None
 
 
-def _check_program(program: ir.Program) -> None:
+def _check_program(program: Any) -> None:
+    if not isinstance(program, ir.Program):
+        raise BadKernelFile("The kernel file lacks a program.")
+    try:
+        _check_statements(program)
+    except (TypeError, AttributeError, ValueError, KeyError) as error:
+        raise BadKernelFile(f"The kernel file holds a damaged program: {error}.") from None
+
+
+def _check_statements(program: ir.Program) -> None:
     known: set[str] = set()
     for name in (*program.inputs, *program.parameters):
         _check_name(name, known)

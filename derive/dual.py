@@ -10,7 +10,7 @@ import sympy
 from derive import gaussian
 from derive.activation import Activation
 from derive.certificate import DualCertificate, certify
-from derive.errors import DerivationError
+from derive.errors import DerivationError, jumps_message
 from derive.pieces import pieces
 from derive.present import cov12, var1, var2
 from derive.terms import Gate, Term, derivative, jumps_of, terms_of
@@ -49,6 +49,10 @@ class DualActivation:
     bound: sympy.Expr | None
     certificate: DualCertificate
 
+    def in_layer(self, layer: int) -> DualActivation:
+        """The formulas are the same in every layer."""
+        return self
+
     def of_phi(self, var_x: sympy.Expr, var_y: sympy.Expr, cov: sympy.Expr) -> sympy.Expr:
         """kappa at the given covariance."""
         return self.phi.xreplace({var1: var_x, var2: var_y, cov12: cov})
@@ -57,7 +61,7 @@ class DualActivation:
         """kappa_dot at the given covariance."""
         return self.dphi.xreplace({var1: var_x, var2: var_y, cov12: cov})
 
-    def of_phi_diagonal(self, var: sympy.Expr) -> sympy.Expr:
+    def of_phi_diagonal(self, var: sympy.Expr, side: int = 0) -> sympy.Expr:
         """E[phi(u)^2], Var u = var."""
         return self.phi_diagonal.xreplace({gaussian.variance: var})
 
@@ -70,10 +74,7 @@ class DualActivation:
             If it is infinite, because phi jumps.
         """
         if self.dphi_diagonal is sympy.oo:
-            raise DerivationError(
-                f"{self.activation.name} jumps, so its NTK is infinite at x = y before any rounded layer. "
-                "Round a layer before it, or set trained=False on the layers up to it."
-            )
+            raise DerivationError(jumps_message(self.activation.name))
         return self.dphi_diagonal.xreplace({gaussian.variance: var})
 
 

@@ -39,3 +39,11 @@ class NotEnoughMemory(QuasintkError, MemoryError):
 
 class VerificationFailed(QuasintkError, AssertionError):
     """A sampled network contradicts the kernel."""
+
+
+def jumps_message(name: str) -> str:
+    """Why there is no NTK."""
+    return (
+        f"{name} jumps, so its NTK is infinite at x = y before any rounded layer. "
+        "Round a layer before it, or set trained=False on the layers up to it."
+    )

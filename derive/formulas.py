@@ -1,4 +1,4 @@
-"""Duals as nodes, and back as SymPy formulas: what a derivation is remembered as."""
+"""What is derived of an activation as nodes, and back as SymPy formulas: what a derivation is remembered as."""
 
 from __future__ import annotations
 
@@ -10,37 +10,82 @@ from derive import gaussian, ir, special
 from derive.activation import Activation
 from derive.certificate import DualCertificate
 from derive.dual import DualActivation
-from derive.lower import FUNCTIONS, to_node
+from derive.nodes import FUNCTIONS, to_node
+from derive.parse import SYMBOL
+from derive.pieces import pieces
 from derive.present import cov12, var1, var2
+from derive.recursion import Dual
+from derive.series import Derived, SeriesDual
 
 FORMS = ("phi", "dphi", "phi_diagonal", "dphi_diagonal", "mean", "second_moment", "bound")
 
 
-def dual_ir(dual: DualActivation) -> ir.DualIR:
-    """The dual as nodes; a form that is infinite or missing is left out."""
+def closed_ir(dual: DualActivation) -> ir.ActivationIR:
+    """A closed form as nodes; a form that is infinite or missing is left out."""
     forms = {name: getattr(dual, name) for name in FORMS}
-    certificate = dual.certificate
-    return ir.DualIR(
+    parts = pieces(dual.activation.expr)
+    sides = [*((edge > SYMBOL) for edge in parts.edges), True]
+    slopes = [branch.diff(SYMBOL) for branch in parts.branches]
+    slope = sympy.Piecewise(*zip(slopes, sides, strict=True)) if parts.edges else slopes[0]
+    nu, sig = gaussian.nu, gaussian.sig
+    function = ir.FunctionIR(
+        text=dual.activation.text,
+        phi=_program(dual.activation, (SYMBOL,), dual.activation.expr, "phi(x)"),
+        dphi=_program(dual.activation, (SYMBOL,), slope, "phi'(x)"),
+        mean=_program(dual.activation, (nu, sig), dual.mean, "mu' = E[phi(nu + sig z)]"),
+        second_moment=_program(dual.activation, (nu, sig), dual.second_moment, "tau' = E[phi(nu + sig z)^2]"),
+    )
+    stored = ir.DualIR(
         activation=dual.activation.name,
         forms=tuple((name, to_node(form)) for name, form in forms.items() if form not in (None, sympy.oo)),
         homogeneity=dual.homogeneity,
-        certificate=(certificate.points, int(certificate.digits), certificate.seed),
+        certificate=_certificate(dual.certificate),
+        steps=(),
     )
+    return ir.ActivationIR(stored, function)
 
 
-def dual_of(stored: ir.DualIR, activation: Activation) -> DualActivation:
+def series_ir(derived: Derived, reason: str) -> ir.ActivationIR:
+    """A certified rule as nodes; `reason` says why there is no closed form."""
+    dual = derived.dual
+    function = ir.FunctionIR(
+        text=dual.activation.text,
+        phi=_program(dual.activation, (SYMBOL,), derived.phi, "phi(x)"),
+        dphi=_program(dual.activation, (SYMBOL,), derived.dphi, "phi'(x)"),
+        mean=None,
+        second_moment=None,
+        series=dual.rule,
+    )
+    steps = (("no closed form", "theory.md, section 4", reason),)
+    stored = ir.DualIR(dual.activation.name, (), None, _certificate(dual.certificate), steps)
+    return ir.ActivationIR(stored, function)
+
+
+def dual_of(stored: ir.ActivationIR, activation: Activation) -> Dual:
     """The dual as formulas."""
+    points, digits, seed = stored.dual.certificate
+    certificate = DualCertificate(points, digits, seed)
+    if stored.function.series is not None:
+        return SeriesDual(activation, stored.function.series, certificate)
     symbols = {str(s): s for s in (var1, var2, cov12, gaussian.variance, gaussian.nu, gaussian.sig)}
     symbols |= {name: sympy.Symbol(name, positive=True) for name, _ in activation.parameters}
     absent: dict[str, Any] = {**dict.fromkeys(FORMS), "dphi_diagonal": sympy.oo}
-    forms = absent | {name: to_sympy(node, symbols) for name, node in stored.forms}
-    points, digits, seed = stored.certificate
+    forms = absent | {name: to_sympy(node, symbols) for name, node in stored.dual.forms}
     return DualActivation(
-        activation=activation,
-        homogeneity=stored.homogeneity,
-        certificate=DualCertificate(points, digits, seed),
-        **forms,
+        activation=activation, homogeneity=stored.dual.homogeneity, certificate=certificate, **forms
     )
+
+
+def _certificate(certificate: DualCertificate) -> tuple[int, int, int]:
+    return certificate.points, int(certificate.digits), certificate.seed
+
+
+def _program(
+    activation: Activation, inputs: tuple[sympy.Symbol, ...], value: sympy.Expr, source: str
+) -> ir.Program:
+    assign = ir.Assign("result", to_node(value), source, activation.name)
+    names = tuple(name for name, _ in activation.parameters)
+    return ir.Program(tuple(map(str, inputs)), names, (assign,), (("value", ir.Name("result")),))
 
 
 def to_sympy(node: ir.Node, symbols: dict[str, sympy.Symbol]) -> sympy.Expr:

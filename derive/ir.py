@@ -18,11 +18,15 @@ FUNCTIONS: dict[str, int] = {
     "sqrt": 1, "exp": 1, "log": 1, "sin": 1, "cos": 1, "tanh": 1, "sinh": 1, "cosh": 1,
     "atan": 1, "erf": 1, "erfc": 1, "abs": 1, "sign": 1, "heaviside": 1, "max": 2, "min": 2,
     "positive": 1, "sine": 3, "angle": 3, "arcsine": 3, "tail": 3, "quadrant": 6, "sinh_scaled": 2,
+    "kappa": 4, "kappa_dot": 4, "kappa_diagonal": 3, "kappa_dot_diagonal": 3,
 }  # fmt: skip
 """Functions a Call may name, with their number of arguments; those of Gaussian probability are `derive.special`'s.
 
 positive(x) = max(x, 1e-100) keeps a variance that is 0 from dividing 0 by 0.
+kappa(l, var1, var2, cov12) = E[phi(u) phi(v)] and kappa_dot, with phi', belong to the l-th activation layer, counted
+from 0, whose dual is a Hermite series; kappa_diagonal(l, side, var) = E[phi(u)^2], side 0 for x and 1 for y.
 """
+SERIES = ("kappa", "kappa_dot", "kappa_diagonal", "kappa_dot_diagonal")
 
 
 @dataclass(frozen=True)
@@ -159,18 +163,38 @@ class Program:
 
 
 @dataclass(frozen=True)
+class SeriesIR:
+    """How Gaussian expectations of an activation without a closed form are computed (`derive.series`).
+
+    Attributes
+    ----------
+    edges : tuple of Fraction
+        Between two of them phi and phi' are polynomials of degree 31 to all digits that count.
+    kinks : tuple of (Fraction, Fraction)
+        Those edges where phi or a derivative jumps, with the jump of phi itself.
+    largest : Fraction
+        The largest certified variance.
+    """
+
+    edges: tuple[Fraction, ...]
+    kinks: tuple[tuple[Fraction, Fraction], ...]
+    largest: Fraction
+
+
+@dataclass(frozen=True)
 class FunctionIR:
     """One activation's functions of a single neuron (theory.md, section 2).
 
     phi(x) and dphi(x) = phi'(x), and of the quasi network mean(nu, sig) = mu' and
-    second_moment(nu, sig) = tau'.
+    second_moment(nu, sig) = tau', which have a closed form where `series` is None.
     """
 
     text: str
     phi: Program
     dphi: Program
-    mean: Program
-    second_moment: Program
+    mean: Program | None
+    second_moment: Program | None
+    series: SeriesIR | None = None
 
 
 @dataclass(frozen=True)
@@ -182,16 +206,27 @@ class DualIR:
     activation : str
         Its name or text.
     forms : tuple of (str, Node)
-        Those that are finite, by name.
+        Those that are finite, by name; none where the dual is a Hermite series.
     homogeneity : int or None
     certificate : tuple
         Number of points, whole digits and seed.
+    steps : tuple of (str, str, str)
+        How the forms were derived: rule, source and the expression it led to.
     """
 
     activation: str
     forms: tuple[tuple[str, Node], ...]
     homogeneity: int | None
     certificate: tuple[int, int, int]
+    steps: tuple[tuple[str, str, str], ...]
+
+
+@dataclass(frozen=True)
+class ActivationIR:
+    """What is derived of one activation, whatever network it stands in."""
+
+    dual: DualIR
+    function: FunctionIR
 
 
 @dataclass(frozen=True)

@@ -96,7 +96,7 @@ def sample(phi: Function, variance: Any, kinks: Sequence[Any] = ()) -> Samples:
 
 
 def _panel(phi: Function, std: Any, left: Any, right: Any) -> Samples:
-    nodes, weights = _legendre(NODES, mpmath.mp.prec)
+    nodes, weights = legendre(NODES, mpmath.mp.prec)
     half, middle = (right - left) / 2, (right + left) / 2
     points = [middle + half * node for node in nodes]
     scaled = [half * weight * mpmath.npdf(z) for weight, z in zip(weights, points, strict=True)]
@@ -140,7 +140,7 @@ def _rest(h: Sequence[Any], norm: Any) -> Any:
 
 
 @lru_cache(maxsize=8)
-def _legendre(n: int, precision: int) -> tuple[list[Any], list[Any]]:
+def legendre(n: int, precision: int) -> tuple[list[Any], list[Any]]:
     """Gauss-Legendre nodes and weights on [-1, 1] by Newton's iteration; `precision` is mpmath's current one."""
     nodes, weights = [], []
     for k in range(n):

@@ -10,8 +10,9 @@ from typing import Any
 import sympy
 
 from derive.activation import Activation
-from derive.dual import DualActivation, dual_activation
+from derive.dual import DualActivation
 from derive.network import Dense, Network
+from derive.series import SeriesDual
 from derive.special import Angle, Arcsine, Quadrant, Sine, SinhScaled, Tail
 
 q_x, q_y = sympy.symbols("q_x q_y", nonnegative=True)
@@ -58,13 +59,16 @@ class Recursion:
     """n where scaling one input by s > 0 scales the kernels by s^n, provided that all biases are 0."""
 
 
-def unroll(network: Network, dual: Callable[..., DualActivation] = dual_activation) -> Recursion:
-    """Write out the recursion of a network.
+Dual = DualActivation | SeriesDual
+
+
+def unroll(network: Network, dual: Callable[[Activation], Dual]) -> Recursion:
+    """Write out the recursion of a network, given the dual of each of its activations.
 
     Raises
     ------
     DerivationError
-        From `dual_activation`, or if the NTK is infinite on the diagonal.
+        If the NTK is infinite on the diagonal.
     """
     start = Moments(q_x, q_y, m_0, m_0, ZERO)
     on_diagonal = Moments(q_x, q_x, q_x, q_x, ZERO)
@@ -81,16 +85,17 @@ def unroll(network: Network, dual: Callable[..., DualActivation] = dual_activati
 
 
 def _layers(
-    network: Network, dual: Callable[..., DualActivation], moments: Moments, diagonal: bool
+    network: Network, dual: Callable[[Activation], Dual], moments: Moments, diagonal: bool
 ) -> tuple[LayerMoments, ...]:
     layers: list[LayerMoments] = []
-    number = 0
+    number = activations = 0
     for layer in network.layers:
         if isinstance(layer, Dense):
             number += 1
             step = _dense(moments, layer, number, diagonal, network.parameterization)
         else:
-            step = _activation(moments, dual(layer), number, diagonal)
+            step = _activation(moments, dual(layer).in_layer(activations), number, diagonal)
+            activations += 1
         layers.append(step)
         moments = step.moments
     return tuple(layers)
@@ -164,12 +169,14 @@ def _dense(before: Moments, layer: Dense, number: int, diagonal: bool, parameter
     )
 
 
-def _activation(before: Moments, dual: DualActivation, number: int, diagonal: bool) -> LayerMoments:
+def _activation(before: Moments, dual: Dual, number: int, diagonal: bool) -> LayerMoments:
     let = _Writer(number)
     Q_x, Q_y, P, M, K = before.q_x, before.q_y, before.p, before.m, before.k
 
     q_x = let("q" if diagonal else "q_x", let.special("x", dual.of_phi_diagonal(Q_x)), "q' = kappa(Q, Q, Q)")
-    q_y = q_x if diagonal else let("q_y", let.special("y", dual.of_phi_diagonal(Q_y)), "q' = kappa(Q, Q, Q)")
+    q_y = (
+        q_x if diagonal else let("q_y", let.special("y", dual.of_phi_diagonal(Q_y, 1)), "q' = kappa(Q, Q, Q)")
+    )
     if diagonal:
         p = q_x
     else:

@@ -17,7 +17,7 @@ from typing import Any
 
 from derive import errors
 
-TASKS: dict[str, str] = {"kernel": "derive.derivation:task"}
+TASKS: dict[str, str] = {task: f"derive.derivation:{task}_task" for task in ("closed", "series", "kernel")}
 """Name of a task -> "module:function", a function from text to text; the child imports it at its first use."""
 LONGEST = 86400.0
 """Seconds."""

@@ -12,7 +12,7 @@ from typing import Any
 _MODULES = {"math", "numpy", "numba"}
 _NODES = (
     ast.Module, ast.Import, ast.ImportFrom, ast.alias, ast.FunctionDef, ast.arguments, ast.arg, ast.Return, ast.Assign,
-    ast.For, ast.While, ast.AugAssign, ast.If, ast.IfExp, ast.Compare, ast.BoolOp, ast.BinOp, ast.UnaryOp, ast.Call, ast.keyword, ast.Tuple,
+    ast.For, ast.While, ast.AugAssign, ast.Break, ast.If, ast.IfExp, ast.Compare, ast.BoolOp, ast.BinOp, ast.UnaryOp, ast.Call, ast.keyword, ast.Tuple,
     ast.Subscript, ast.Slice, ast.Attribute, ast.Name, ast.Constant, ast.Expr, ast.expr_context, ast.operator,
     ast.unaryop, ast.cmpop, ast.boolop,
 )  # fmt: skip

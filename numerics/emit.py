@@ -7,13 +7,13 @@ functions, so that changing a value compiles nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from textwrap import indent
 from typing import assert_never
 
 from derive import ir
-from numerics import special
+from numerics import mehler, mehler_numpy, special
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,16 @@ def emit_numba(kernel: ir.KernelIR, outputs: tuple[str, ...], title: str) -> str
 
     `fill(dots, q_x, q_y, parameters, out)` sets out[o, i, j] to output o of rows i and j, given their
     inner products dots[i, j] = x_i . y_j / d; the exact diagonal is used where both rows are equal.
+    With Hermite series, `tables(q_x, parameters, X, margins)` comes first, fills each row's coefficients, and the
+    others take X behind q_x, and Y behind q_y.
     """
-    return (
-        _kernel_module(kernel, outputs, title, NUMBA)
-        + "\n\n"
-        + _FILL.format(parameters=", ".join(f"parameters[{i}]" for i in range(len(kernel.pair.parameters))))
-    )
+    text = _kernel_module(kernel, outputs, title, NUMBA)
+    parameters = "".join(f", parameters[{i}]" for i in range(len(kernel.pair.parameters)))
+    if not has_series(kernel):
+        return f"{text}\n\n" + _FILL.format(parameters=parameters, X="", Y="", d="", xy="")
+    places = {"X": " X,", "Y": " Y,", "xy": ", X[i], Y[j]", "d": ", X[i]"}
+    loops = _FILL.format(parameters=parameters, **places) + "\n\n" + _TABLES.format(parameters=parameters)
+    return f"{text}\n\n{loops}"
 
 
 def emit_numpy(kernel: ir.KernelIR, outputs: tuple[str, ...], title: str) -> str:
@@ -46,11 +50,30 @@ def emit_numpy(kernel: ir.KernelIR, outputs: tuple[str, ...], title: str) -> str
     return _kernel_module(kernel, outputs, title, NUMPY)
 
 
+def emit_values(kernel: ir.KernelIR) -> str:
+    """NumPy module with `pair` and `diagonal`, which return every quantity of the recursion, in its order."""
+    programs = {}
+    for name, program in (("pair", kernel.pair), ("diagonal", kernel.diagonal)):
+        everything = tuple((assign.target, ir.Name(assign.target)) for assign in program.body)
+        programs[name] = replace(program, outputs=everything)
+    return _module(programs, kernel, "Quantities of a kernel.", NUMPY)
+
+
 def emit_domain(kernel: ir.KernelIR) -> str:
-    """NumPy module with `domain(q_x, parameters...)`, elementwise; positive where all second moments are finite."""
+    """NumPy module with `domain(q_x, parameters...)`, elementwise; positive where the kernel is finite and certified."""
     if kernel.domain is None:
         raise ValueError("This kernel's second moments are finite everywhere.")
-    return _module({"domain": kernel.domain}, "Domain of a kernel.", NUMPY)
+    return _module({"domain": kernel.domain}, kernel, "Domain of a kernel.", NUMPY)
+
+
+def different_rules(kernel: ir.KernelIR) -> list[ir.FunctionIR]:
+    """The activations with Hermite series; the k-th one's functions are phi_k and dphi_k in generated code."""
+    return list(dict.fromkeys(function for function in kernel.functions if function.series is not None))
+
+
+def has_series(kernel: ir.KernelIR) -> bool:
+    """Whether some activation's dual is a Hermite series."""
+    return any(function.series for function in kernel.functions)
 
 
 def emit_functions(functions: tuple[ir.FunctionIR, ...], values: Mapping[str, Fraction]) -> str:
@@ -62,7 +85,7 @@ def emit_functions(functions: tuple[ir.FunctionIR, ...], values: Mapping[str, Fr
     programs = {
         f"{name}_{i}": getattr(kind, name) for i, kind in enumerate(kinds) for name in ("phi", "dphi")
     }
-    text = _module(programs, "Activations " + ", ".join(kind.text for kind in kinds) + ".", NUMBA)
+    text = _module(programs, None, "Activations " + ", ".join(kind.text for kind in kinds) + ".", NUMBA)
     for name in ("phi", "dphi"):
         cases = []
         for layer, function in enumerate(functions):
@@ -76,16 +99,115 @@ def emit_functions(functions: tuple[ir.FunctionIR, ...], values: Mapping[str, Fr
 
 def _kernel_module(kernel: ir.KernelIR, outputs: tuple[str, ...], title: str, dialect: Dialect) -> str:
     programs = {"pair": kernel.pair.restricted(*outputs), "diagonal": kernel.diagonal.restricted(*outputs)}
-    return _module(programs, title, dialect)
+    if has_series(kernel) and dialect.compiled:
+        programs["fill_table"] = _table_program(kernel)
+    return _module(programs, kernel, title, dialect)
 
 
-def _module(programs: Mapping[str, ir.Program], title: str, dialect: Dialect) -> str:
-    used = {function for program in programs.values() for function in program.functions()}
+def _table_program(kernel: ir.KernelIR) -> ir.Program:
+    """The diagonal as far as the second moments of series layers go, then the domain's margin."""
+    assert kernel.domain is not None
+    seconds = tuple(
+        (assign.target, ir.Name(assign.target))
+        for assign in kernel.diagonal.body
+        if isinstance(assign.value, ir.Call) and assign.value.function == "kappa_diagonal"
+    )
+    names = tuple(name for name, _ in seconds)
+    body = replace(kernel.diagonal, outputs=seconds).restricted(*names).body
+    missing = tuple(assign for assign in kernel.domain.body if assign not in body)
+    return replace(kernel.domain, body=body + missing)
+
+
+def _module(
+    programs: Mapping[str, ir.Program], kernel: ir.KernelIR | None, title: str, dialect: Dialect
+) -> str:
+    """The module of some programs; `kernel` says what the layers of Hermite series are."""
+    rules = Rules.of(kernel, dialect)
+    inner = {**rules.functions, **programs}
+    used = {function for program in inner.values() for function in program.functions()}
     constants, helpers = special.texts(used & special.FUNCTIONS.keys(), dialect.compiled)
+    constants = "\n".join(filter(None, (constants, rules.constants)))
     imports = dialect.imports if not constants else _with_numpy(dialect.imports)
-    functions = [_function(name, program, dialect) for name, program in programs.items()]
     head = [f'"""{title}"""', "\n".join(filter(None, (imports, constants and f"\n{constants}")))]
+    functions = [_function(name, program, dialect, rules) for name, program in rules.functions.items()]
+    functions += rules.helpers
+    functions += [_function(name, program, dialect, rules) for name, program in programs.items()]
     return "\n\n".join(head) + "\n\n\n" + "\n\n".join([*helpers, *functions])
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the layers of Hermite series need in a module: kinds[l] is the number of layer l's activation."""
+
+    kinds: Mapping[int, int] = field(default_factory=dict)
+    functions: Mapping[str, ir.Program] = field(default_factory=dict)
+    constants: str = ""
+    helpers: tuple[str, ...] = ()
+
+    @staticmethod
+    def of(kernel: ir.KernelIR | None, dialect: Dialect) -> Rules:
+        """Those of a kernel; without one, or without series, none."""
+        if kernel is None or not has_series(kernel):
+            return Rules()
+        different = different_rules(kernel)
+        constants, helpers = mehler.texts() if dialect.compiled else mehler_numpy.texts()
+        for k, function in enumerate(different):
+            constants += "\n" + _rule_text(k, function)
+        if dialect.compiled:
+            cases = [f"    if slot == {2 * k + s}:\n        return {('phi', 'dphi')[s]}_{k}(x)\n"
+                     for k in range(len(different)) for s in (0, 1)]  # fmt: skip
+            helpers = [
+                f"{dialect.decorator}def f(slot, x):\n" + "".join(cases) + "    return math.nan\n",
+                *helpers,
+            ]
+        return Rules(
+            kinds={
+                layer: different.index(f) for layer, f in enumerate(kernel.functions) if f.series is not None
+            },
+            functions={
+                f"{name}_{k}": getattr(f, name) for k, f in enumerate(different) for name in ("phi", "dphi")
+            },
+            constants=constants,
+            helpers=tuple(helpers),
+        )
+
+    def call(
+        self, name: str, arguments: tuple[ir.Node, ...], text: list[str], compiled: bool, tables: str
+    ) -> str:
+        """One of `derive.ir.SERIES`; `text` are the printed arguments, `tables` the names of the two rows' tables."""
+        assert isinstance(arguments[0], ir.Number)
+        layer = int(arguments[0].value)
+        k, slope = self.kinds[layer], name.startswith("kappa_dot")
+        f, heights = ("dphi", "HEIGHTS") if slope else ("phi", "SMOOTH")
+        if name.endswith("diagonal"):
+            assert isinstance(arguments[1], ir.Number)
+            table = tables[int(arguments[1].value)]
+            rule = f"(EDGES_{k}, KINKS_{k}, {heights}_{k})"
+            return (
+                f"{table}[{layer}, {int(slope)}, 0]"
+                if compiled
+                else f"second_moment({f}_{k}, {rule}, {text[2]})"
+            )
+        covariance = ", ".join(text[1:])
+        if compiled:
+            return f"kappa(f, {2 * k + slope}, EDGES_{k}, KINKS_{k}, {heights}_{k}, {tables[0]}[{layer}], {tables[1]}[{layer}], {covariance})"
+        rules = f"(EDGES_{k}, KINKS_{k}, {heights}_{k}), phi_{k}, (EDGES_{k}, KINKS_{k}, SMOOTH_{k})"
+        return f"kappa({f}_{k}, {rules}, {covariance})"
+
+
+def _rule_text(k: int, function: ir.FunctionIR) -> str:
+    """The constants of one activation's rule."""
+    assert function.series is not None
+    columns = {
+        "EDGES": function.series.edges,
+        "KINKS": tuple(position for position, _ in function.series.kinks),
+        "HEIGHTS": tuple(height for _, height in function.series.kinks),
+    }
+    lines = [f"\n# {function.text}"]
+    for name, values in columns.items():
+        inner = ", ".join(repr(float(value)) for value in values)
+        lines.append(f"{name}_{k} = np.array(({inner}{',' if values else ''}))")
+    return "\n".join([*lines, f"SMOOTH_{k} = 0.0 * HEIGHTS_{k}"])
 
 
 def _with_numpy(imports: str) -> str:
@@ -96,20 +218,24 @@ def _with_numpy(imports: str) -> str:
     )
 
 
-def _function(name: str, program: ir.Program, dialect: Dialect) -> str:
-    lines, section = [], ""
-    width = max((len(line) for line in map(_Printer(dialect).assign, program.body)), default=0)
+def _function(name: str, program: ir.Program, dialect: Dialect, rules: Rules) -> str:
+    lines, section, printer = [], "", _Printer(dialect, rules, "XY" if name == "pair" else "XX")
+    width = max((len(line) for line in map(printer.assign, program.body)), default=0)
     for assign in program.body:
         if assign.section != section:
             section = assign.section
             lines.append(f"# {section}")
-        lines.append(f"{_Printer(dialect).assign(assign).ljust(min(width, 72))}  # {assign.source}")
-    results = [_Printer(dialect).node(node, 0) for _, node in program.outputs]
+        if name == "fill_table":
+            lines += printer.rows(assign.value)
+        lines.append(f"{printer.assign(assign).ljust(min(width, 72))}  # {assign.source}")
+    results = [printer.node(node, 0) for _, node in program.outputs]
     if name in ("pair", "diagonal"):
         lines.append(f"return ({', '.join(results)},)")
     else:
         lines.append(f"return {results[0]}")
-    arguments = ", ".join((*program.inputs, *program.parameters))
+    tables = {"pair": ("X", "Y"), "diagonal": ("X",), "fill_table": ("X",)}
+    extra = tables.get(name, ()) if rules.kinds and dialect.compiled else ()
+    arguments = ", ".join((*program.inputs, *extra, *program.parameters))
     return f"{dialect.decorator}def {name}({arguments}):\n" + indent("\n".join(lines), "    ") + "\n"
 
 
@@ -120,9 +246,24 @@ SUM, PRODUCT, POWER = 1, 2, 3
 @dataclass(frozen=True)
 class _Printer:
     dialect: Dialect
+    rules: Rules
+    tables: str = "XY"
 
     def assign(self, assign: ir.Assign) -> str:
         return f"{assign.target} = {self.node(assign.value, 0)}"
+
+    def rows(self, node: ir.Node) -> list[str]:
+        """The lines that fill a layer's table, before the first use of its second moment."""
+        lines = [line for child in ir.children(node) for line in self.rows(child)]
+        if isinstance(node, ir.Call) and node.function == "kappa_diagonal":
+            number, _, var = node.arguments
+            assert isinstance(number, ir.Number)
+            layer, at = int(number.value), self.node(var, 0)
+            k = self.rules.kinds[layer]
+            for slope, heights in enumerate(("SMOOTH", "HEIGHTS")):
+                rule = f"EDGES_{k}, KINKS_{k}, {heights}_{k}"
+                lines.append(f"fill_row(f, {2 * k + slope}, {rule}, {at}, X[{layer}, {slope}])")
+        return lines
 
     def node(self, node: ir.Node, place: int) -> str:
         text, strength = self._print(node)
@@ -147,8 +288,12 @@ class _Printer:
             case ir.Power(base, exponent):
                 return f"{self.node(base, POWER + 1)}**{exponent}", POWER
             case ir.Call(function, arguments):
-                inner = ", ".join(self.node(argument, 0) for argument in arguments)
-                return f"{self.dialect.functions[function]}({inner})", POWER + 1
+                text = [self.node(argument, 0) for argument in arguments]
+                if function in ir.SERIES:
+                    return self.rules.call(
+                        function, arguments, text, self.dialect.compiled, self.tables
+                    ), POWER + 1
+                return f"{self.dialect.functions[function]}({', '.join(text)})", POWER + 1
             case ir.Select(relation, left, right, yes, no):
                 parts = (self.node(part, 0) for part in (left, right, yes, no))
                 return self.dialect.select.format(*parts, relation=relation), POWER + 1
@@ -198,23 +343,31 @@ NUMPY = Dialect(
 
 _FILL = '''\
 @njit(nogil=True, error_model="numpy")
-def fill(dots, q_x, q_y, parameters, out):
+def fill(dots, q_x,{X} q_y,{Y} parameters, out):
     """out[o, i, j] = output o of row i and row j, from their inner products over d."""
     for i in range(dots.shape[0]):
         for j in range(dots.shape[1]):
             if dots[i, j] == q_x[i] and dots[i, j] == q_y[j]:
-                values = diagonal(q_x[i], {parameters})
+                values = diagonal(q_x[i]{d}{parameters})
             else:
-                values = pair(q_x[i], q_y[j], dots[i, j], {parameters})
+                values = pair(q_x[i], q_y[j], dots[i, j]{xy}{parameters})
             for o in range(out.shape[0]):
                 out[o, i, j] = values[o]
 
 
 @njit(nogil=True, error_model="numpy")
-def fill_diagonal(q_x, parameters, out):
+def fill_diagonal(q_x,{X} parameters, out):
     """out[o, i] = output o of row i with itself."""
     for i in range(q_x.shape[0]):
-        values = diagonal(q_x[i], {parameters})
+        values = diagonal(q_x[i]{d}{parameters})
         for o in range(out.shape[0]):
             out[o, i] = values[o]
+'''
+
+_TABLES = '''\
+@njit(nogil=True, error_model="numpy")
+def tables(q_x, parameters, X, margins):
+    """X[i] = Hermite coefficients of row i, layer by layer; margins[i] > 0 where they are certified."""
+    for i in range(q_x.shape[0]):
+        margins[i] = fill_table(q_x[i], X[i]{parameters})
 '''

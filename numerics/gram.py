@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from derive.errors import DerivationError, NumericalError
 from numerics import blocks
 from numerics.arrays import as_rows, require_kernel
+from numerics.emit import has_series
+from numerics.mehler import ACCEPTED, ORDER
 from numerics.memory import guard
 
 if TYPE_CHECKING:
@@ -82,7 +84,8 @@ def gram(
 
 def symmetric(kernel: Kernel, rows: Floats, outputs: tuple[str, ...], result: NDArray[Any]) -> NDArray[Any]:
     """Fill result (outputs, n, n): blocks on and below the diagonal are computed and mirrored."""
-    data, code = _prepare(kernel, rows, "X"), _Code.of(kernel, outputs)
+    code = _Code.of(kernel, outputs)
+    data = _prepare(code, rows, "X")
 
     def block(pair: tuple[slice, slice]) -> None:
         low, high = pair
@@ -103,7 +106,8 @@ def rectangular(
     kernel: Kernel, rows: Floats, others: Floats, outputs: tuple[str, ...], result: NDArray[Any]
 ) -> NDArray[Any]:
     """Fill result (outputs, n, m) for two data sets."""
-    left, right, code = _prepare(kernel, rows, "X"), _prepare(kernel, others, "Y"), _Code.of(kernel, outputs)
+    code = _Code.of(kernel, outputs)
+    left, right = _prepare(code, rows, "X"), _prepare(code, others, "Y")
 
     def block(pair: tuple[slice, slice]) -> None:
         result[:, pair[0], pair[1]] = _block(code, left, pair[0], right, pair[1])
@@ -115,16 +119,36 @@ def rectangular(
 
 def diagonal(kernel: Kernel, rows: Floats, outputs: tuple[str, ...]) -> Floats:
     """K(x, x) of every row, shape (outputs, n)."""
-    data, code = _prepare(kernel, rows, "X"), _Code.of(kernel, outputs)
+    code = _Code.of(kernel, outputs)
+    data = _prepare(code, rows, "X")
     values = np.empty((len(outputs), len(rows)))
-    code.module.fill_diagonal(data.q, code.parameters, values)
+    code.module.fill_diagonal(*data.arguments(slice(None)), code.parameters, values)
     return _scaled(code, values, 2 * data.exponent)
+
+
+def of_cosines(kernel: Kernel, q: float, cosines: Floats, output: str) -> Floats:
+    """K of pairs with |x|^2 = |y|^2 = q d and these cosines (n,)."""
+    code = _Code.of(kernel, (output,))
+    tables, margin = code.tables(np.full(1, q))
+    if margin is not None and not margin[0] > 0:
+        raise DerivationError(outside(kernel, f"|x|^2 / d = {q:.6g}"))
+    values = np.empty((1, 1, len(cosines)))
+    for part in blocks.ranges(len(cosines)):
+        count = len(cosines[part])
+        repeated = None if tables is None else np.repeat(tables, count, axis=0)
+        rows = _Rows(np.empty((count, 0)), np.full(count, q), np.zeros(count, np.int64), repeated)
+        one, dots, out = rows.arguments(slice(1)), cosines[None, part] * q, np.empty((1, 1, count))
+        code.module.fill(dots, *one, *rows.arguments(slice(None)), code.parameters, out)
+        values[:, :, part] = out
+    result: Floats = values[0, 0]
+    return result
 
 
 @dataclass(frozen=True)
 class _Code:
     """A kernel's compiled functions for some outputs, with what they are called with."""
 
+    kernel: Kernel
     module: Any
     parameters: Floats
     outputs: int
@@ -132,50 +156,85 @@ class _Code:
 
     @staticmethod
     def of(kernel: Kernel, outputs: tuple[str, ...]) -> _Code:
-        return _Code(
-            kernel.compiled(outputs), kernel.parameter_values, len(outputs), kernel.ir.homogeneity or 0
-        )
+        module, parameters = kernel.compiled(outputs), kernel.parameter_values
+        return _Code(kernel, module, parameters, len(outputs), kernel.ir.homogeneity or 0)
+
+    def tables(self, q: Floats) -> tuple[Floats | None, Floats | None]:
+        """Hermite coefficients of every row, where the kernel has series; and its margins, positive in its domain."""
+        if not has_series(self.kernel.ir):
+            return None, self.kernel.margin(q)
+        shape = (len(q), len(self.kernel.ir.functions), 2, ORDER + 3)
+        guard(int(np.prod(shape)), 8, None, f"The Hermite coefficients of {len(q)} rows")
+        found, margins = np.empty(shape), np.empty(len(q))
+
+        def some(part: slice) -> None:
+            self.module.tables(q[part], self.parameters, found[part], margins[part])
+
+        _on_all_cores(some, blocks.ranges(len(q)))
+        return found, np.where(np.isfinite(margins), margins, -1.0)
 
 
 @dataclass(frozen=True)
 class _Rows:
-    """Rows scaled by powers of two, x = 2^exponent scaled, with q of the scaled rows."""
+    """Rows scaled by powers of two, x = 2^exponent scaled, with q and the Hermite coefficients of the scaled rows."""
 
     scaled: Floats
     q: Floats
     exponent: NDArray[np.int64]
+    tables: Floats | None
+
+    def arguments(self, part: slice) -> tuple[Floats, ...]:
+        """What compiled code takes for these rows."""
+        return (self.q[part],) if self.tables is None else (self.q[part], self.tables[part])
 
 
-def _prepare(kernel: Kernel, rows: Floats, name: str) -> _Rows:
+def _prepare(code: _Code, rows: Floats, name: str) -> _Rows:
     with np.errstate(over="ignore", under="ignore"):
         q = blocks.squared_norms(rows)
     extreme = ~((q > 1e-140) & (q < 1e140)) & rows.any(axis=1)
     exponent = np.zeros(len(rows), np.int64)
-    if extreme.any() and kernel.homogeneous:
+    if extreme.any() and code.kernel.homogeneous:
         exponent[extreme] = np.frexp(np.abs(rows[extreme]).max(axis=1))[1]
         rows = np.ldexp(rows, -exponent[:, None])
         q = blocks.squared_norms(rows)
     if not np.isfinite(q).all():
         row = int(np.argmin(np.isfinite(q)))
         raise ValueError(f"|x|^2 of {name}'s row {row} exceeds the range of float64: rescale the data.")
-    margin = kernel.margin(q)
+    tables, margin = code.tables(q)
     if margin is not None and not (margin > 0).all():
         row = int(np.argmin(margin > 0))
-        raise DerivationError(
-            f"E[phi(u)^2] is infinite for row {row} of {name}, |x|^2 / d = {q[row]:.6g}: the activation grows too "
-            "fast for its W_std^2 q + b_std^2. Scale the data down, lower W_std, or use a bounded activation."
+        raise DerivationError(outside(code.kernel, f"row {row} of {name}, |x|^2 / d = {q[row]:.6g}"))
+    return _Rows(rows, q, exponent, tables)
+
+
+def outside(kernel: Kernel, where: str) -> str:
+    """The message for an input outside a kernel's domain."""
+    largest = {f.text: float(f.series.largest) for f in kernel.ir.functions if f.series is not None}
+    if not largest:
+        return (
+            f"E[phi(u)^2] is infinite for {where}: the activation grows too fast for its W_std^2 q + b_std^2. "
+            "Scale the data down, lower W_std, or use a bounded activation."
         )
-    return _Rows(rows, q, exponent)
+    listed = ", ".join(f"{text} up to {bound:g}" for text, bound in largest.items())
+    return (
+        f"A variance W_std^2 q + b_std^2 lies outside its certified interval for {where}; Hermite series are certified for "
+        f"{listed}. Scale the data down or lower W_std."
+    )
 
 
 def _block(code: _Code, left: _Rows, low: slice, right: _Rows, high: slice) -> Floats:
     dots = np.empty((low.stop - low.start, high.stop - high.start))
     blocks.inner_products(left.scaled[low], right.scaled[high], dots)
     values = np.empty((code.outputs, *dots.shape))
-    code.module.fill(dots, left.q[low], right.q[high], code.parameters, values)
+    code.module.fill(dots, *left.arguments(low), *right.arguments(high), code.parameters, values)
     values = _scaled(code, values, left.exponent[low, None] + right.exponent[high])
     if not np.isfinite(values).all():
         _, i, j = np.argwhere(~np.isfinite(values))[0]
+        if np.isnan(values[:, i, j]).any() and has_series(code.kernel.ir):
+            raise NumericalError(
+                f"The kernel of rows {low.start + i} and {high.start + j} could not be computed to {ACCEPTED:g}: neither the "
+                "Hermite series nor direct quadrature is sure there. Scale the data or W_std down."
+            )
         raise NumericalError(
             f"The kernel of rows {low.start + i} and {high.start + j} is {values[:, i, j][0]}: "
             "it exceeds the range of float64. Rescale the data or lower W_std."

@@ -13,21 +13,22 @@ from numpy.typing import NDArray
 
 from derive import codec, ir
 from derive.activation import Activation
-from derive.derivation import formulas
-from derive.dual import DualActivation
+from derive.derivation import activations, formulas
+from derive.errors import DerivationError, NoClosedForm
 from derive.formulas import dual_of
 from derive.ir import OUTPUTS
 from derive.lower import network_of
 from derive.network import Network
 from derive.numbers import Real, as_text, exact
 from derive.printing import latex
-from derive.recursion import LayerMoments, Recursion
+from derive.recursion import Dual, LayerMoments, Recursion
 from numerics import gram
 from numerics.arrays import as_rows
 from numerics.build import build
-from numerics.emit import emit_domain, emit_numba, emit_numpy
+from numerics.emit import emit_domain, emit_numba, emit_numpy, emit_values, has_series
 from numerics.interpret import MULTIPRECISION, interpret
 from numerics.memory import guard
+from numerics.route import routes
 from numerics.sphere import OnSphere
 
 CONVENTIONS = """\
@@ -145,20 +146,23 @@ class Kernel:
         return formulas(self.ir)
 
     @property
-    def duals(self) -> tuple[DualActivation, ...]:
-        """The formulas of every different activation's dual, with their certificates."""
-        activations = {layer.name: layer for layer in self.network.layers if isinstance(layer, Activation)}
-        return tuple(dual_of(stored, activations[stored.activation]) for stored in self.ir.duals)
+    def duals(self) -> tuple[Dual, ...]:
+        """The dual of every different activation: formulas with their certificate, or a certified rule."""
+        layers = {layer.name: layer for layer in self.network.layers if isinstance(layer, Activation)}
+        return tuple(dual_of(stored, layers[name]) for name, stored in activations(self.ir).items())
 
     @property
     def route(self) -> tuple[str, ...]:
-        """How the dual of each activation layer was obtained, and how well it is known."""
-        certificates = {dual.activation: dual.certificate for dual in self.ir.duals}
-        names = [rest[0] for kind, *rest in self.ir.network if kind == "activation"]
-        return tuple(
-            f"{name}: closed form, {certificates[name][1]:.0f} digits certified at {certificates[name][0]} random covariances"
-            for name in names
-        )
+        """How the dual of each activation layer is obtained, and how well it is known; for |x|^2 = d."""
+        return routes(self.ir, self.parameter_values)
+
+    def require_closed(self) -> Kernel:
+        """The kernel itself; raises NoClosedForm if some dual is a Hermite series."""
+        for stored in activations(self.ir).values():
+            if stored.function.series is not None:
+                ((_, _, reason),) = stored.dual.steps
+                raise NoClosedForm(f"{stored.dual.activation} has no closed form: {reason}")
+        return self
 
     @property
     def trace(self) -> tuple[LayerMoments, ...]:
@@ -201,6 +205,8 @@ class Kernel:
             raise ValueError(f"x and y must have one shape (d,), got {pair[0].shape} and {pair[1].shape}.")
         rows, _ = as_rows(np.stack(pair))
         q_x, q_y, m_0 = ((float(a @ b) / rows.shape[1]) for a, b in ((rows[0],) * 2, (rows[1],) * 2, rows))
+        if has_series(self.ir):
+            return self._explain_series(q_x, q_y, m_0)
         with mpmath.workdps(100):
             inputs = {"q_x": mpmath.mpf(q_x), "q_y": mpmath.mpf(q_y), "m_0": mpmath.mpf(m_0)}
             largest = mpmath.sqrt(inputs["q_x"] * inputs["q_y"]) * (1 - mpmath.mpf(10) ** -32)
@@ -208,6 +214,21 @@ class Kernel:
                 inputs["m_0"] = mpmath.sign(inputs["m_0"]) * largest
             values = interpret(self.ir.pair, {**self.parameters, **inputs}, MULTIPRECISION)
         return {name: float(value) for name, value in values.items()}
+
+    def _explain_series(self, q_x: float, q_y: float, m_0: float) -> dict[str, float]:
+        """The same by a generated NumPy module: Hermite series are for float64."""
+        margin = self.margin(np.array([q_x, q_y]))
+        if margin is not None and not (margin > 0).all():
+            raise DerivationError(
+                gram.outside(self, f"|x|^2 / d = {(q_x, q_y)[int(np.argmin(margin > 0))]:.6g}")
+            )
+        inputs = {"q_x": q_x, "q_y": q_y, "m_0": m_0}
+        with np.errstate(all="ignore"):
+            values = build(emit_values(self.ir)).pair(*inputs.values(), *self.parameter_values)
+        named = dict(zip((assign.target for assign in self.ir.pair.body), map(float, values), strict=True))
+        known = {**{name: float(value) for name, value in self.parameters.items()}, **inputs, **named}
+        last = {name: known[node.name] for name, node in self.ir.pair.outputs if isinstance(node, ir.Name)}
+        return {**known, **last}
 
     def margin(self, q: NDArray[np.float64]) -> NDArray[np.float64] | None:
         """1 - Q / bound of every row's |x|^2 / d, least over the layers; the kernel is infinite where it is not positive.

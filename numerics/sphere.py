@@ -11,6 +11,7 @@ import sympy
 from numpy.typing import NDArray
 
 from derive.special import NAMES
+from numerics.gram import of_cosines
 from numerics.series import TaylorSeries, taylor_series
 
 if TYPE_CHECKING:
@@ -50,12 +51,7 @@ class OnSphere:
         cosines = np.asarray(cosine, dtype=np.float64)
         if not (np.abs(cosines) <= 1 + 8 * np.finfo(float).eps).all():
             raise ValueError("A cosine lies outside [-1, 1].")
-        q = float(self.q)
-        dots = np.clip(cosines, -1, 1).reshape(1, -1) * q
-        values = np.empty((1, *dots.shape))
-        constant = np.full(max(dots.shape), q)
-        compiled = self.kernel.compiled((self.get,))
-        compiled.fill(dots, constant[:1], constant[: dots.shape[1]], self.kernel.parameter_values, values)
+        values = of_cosines(self.kernel, float(self.q), np.clip(cosines, -1, 1).ravel(), self.get)
         return values.reshape(cosines.shape)[()]
 
     @property

@@ -10,6 +10,7 @@ import click
 from derive.dual import DualActivation
 from derive.ir import OUTPUTS
 from derive.printing import expression_text
+from derive.series import SeriesDual
 from derive.special import NAMES
 from numerics.kernel import Kernel
 from quasintk.cli.options import ExpressionCommand, expression_argument, network_options, write_text
@@ -32,6 +33,8 @@ def command(expression: str, form: str, require_closed: bool, output: str | None
     quasintk derive "max(x, 0)**2" --format numba -o relu2.py
     """
     kernel = derive_kernel(expression, **network)
+    if require_closed:
+        kernel.require_closed()
     writers: dict[str, Callable[[Kernel], str]] = {
         "text": as_text,
         "latex": Kernel.latex,
@@ -46,7 +49,7 @@ def as_text(kernel: Kernel) -> str:
     """The derivation as a person reads it: the dual activations, then the recursion layer by layer."""
     lines = [repr(kernel).strip("<>"), "", kernel.conventions, ""]
     for dual in kernel.duals:
-        lines += [*_dual_lines(dual), ""]
+        lines += [*(_series_lines(dual) if isinstance(dual, SeriesDual) else _dual_lines(dual)), ""]
     trace = kernel.trace
     for layer in trace:
         lines.append(layer.title)
@@ -67,6 +70,19 @@ def _dual_lines(dual: DualActivation) -> list[str]:
         *(f"    {line}" for line in _meanings(dual)),
         f"    certificate: {certificate.digits:.0f} digits against independent quadrature "
         f"at {certificate.points} random covariances",
+    ]
+
+
+def _series_lines(dual: SeriesDual) -> list[str]:
+    certificate, edges = dual.certificate, len(dual.rule.edges) + 1
+    return [
+        f"phi(x) = {dual.activation.text}: no closed form; (u, v) Gaussian with variances var1, var2 and covariance cov12",
+        "    Kappa(l, var1, var2, cov12)    = E[phi(u) phi(v)],   phi in activation layer l, from 0",
+        "    KappaDot(l, var1, var2, cov12) = E[phi'(u) phi'(v)], both by Mehler's series sum_j h_j(var1) h_j(var2) rho^j",
+        "    KappaDiagonal(l, side, var)    = E[phi(u)^2], side 0 for x and 1 for y; KappaDotDiagonal with phi'",
+        f"    h_j by Gauss-Legendre rules on {edges} panels, for variances up to {float(dual.rule.largest):g}",
+        f"    certificate: {certificate.digits:.0f} digits against independent quadrature "
+        f"at {certificate.points} random variances",
     ]
 
 

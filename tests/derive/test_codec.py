@@ -5,12 +5,13 @@ import re
 
 import pytest
 
-from derive import codec
+from derive import codec, lower
 from derive.activation import Activation
+from derive.dual import dual_activation
 from derive.errors import BadKernelFile
-from derive.lower import lower, network_of
+from derive.formulas import closed_ir
+from derive.lower import network_of
 from derive.network import Dense, Network, mlp
-from derive.recursion import unroll
 from derive.weights import Levels, WeightLaw
 
 NETWORKS = [
@@ -23,7 +24,8 @@ NETWORKS = [
 
 
 def kernel_of(network):
-    return lower(network, unroll(network))
+    activations = [layer for layer in network.layers if isinstance(layer, Activation)]
+    return lower.kernel_of(network, {one.name: closed_ir(dual_activation(one)) for one in activations})
 
 
 @pytest.mark.parametrize("network", NETWORKS, ids=["mlp", "latent", "mixed"])
@@ -70,9 +72,9 @@ def tampered(change):
         ("{}", "holds no kernel"),
         ("[1]", "holds no kernel"),
         ('{"quasintk_ir": 99}', "version 99"),
-        ('{"quasintk_ir": 2, "kernel": null}', "main entry is no kernel"),
-        ('{"quasintk_ir": 2, "kernel": ' + "[" * 500 + "]" * 500 + "}", "nested too deeply"),
-        ('{"quasintk_ir": 2, "kernel": {"node": "os.system"}}', "unknown node 'os.system'"),
+        ('{"quasintk_ir": 3, "kernel": null}', "main entry is no kernel"),
+        ('{"quasintk_ir": 3, "kernel": ' + "[" * 500 + "]" * 500 + "}", "nested too deeply"),
+        ('{"quasintk_ir": 3, "kernel": {"node": "os.system"}}', "unknown node 'os.system'"),
         (tampered(lambda c: first("Call", c).update(function="__import__")), "bad node"),
         (tampered(lambda c: first("Name", c).update(name="__import__('os')")), "bad node"),
         (tampered(lambda c: first("Assign", c).update(target="x; import os")), "bad or repeated name"),

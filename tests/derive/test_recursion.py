@@ -6,9 +6,11 @@ import pytest
 import sympy
 
 from derive.activation import Activation
+from derive.dual import dual_activation
 from derive.errors import DerivationError
 from derive.network import Dense, Network, mlp
-from derive.recursion import m_0, parameters, q_x, q_y, unroll
+from derive.recursion import m_0, parameters, q_x, q_y
+from derive.recursion import unroll as unroll_with
 from derive.special import Angle, Sine
 
 relu = Activation("relu")
@@ -17,6 +19,10 @@ W, b, r = (
     sympy.Symbol("b_std", nonnegative=True),
     sympy.Symbol("latent_fraction"),
 )
+
+
+def unroll(network):
+    return unroll_with(network, dual_activation)
 
 
 def flattened(network, diagonal=False):

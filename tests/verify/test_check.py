@@ -10,6 +10,7 @@ import sympy
 from derive.certificate import certify
 from derive.dual import dual_activation
 from derive.errors import CertificateError
+from derive.formulas import closed_ir
 from derive.lower import lower
 from derive.network import mlp
 from derive.recursion import unroll
@@ -34,8 +35,13 @@ def swapped(activation):
     return dataclasses.replace(dual, phi=dual.dphi, dphi=dual.phi)
 
 
+def swapped_kernel():
+    (activation,) = {layer for layer in BIASED.layers if not hasattr(layer, "law")}
+    return Kernel(lower(BIASED, unroll(BIASED, swapped), {activation.name: closed_ir(swapped(activation))}))
+
+
 MUTANTS = {
-    "kappa and kappa_dot swapped": (lambda: Kernel(lower(BIASED, unroll(BIASED, dual=swapped))), BIASED),
+    "kappa and kappa_dot swapped": (swapped_kernel, BIASED),
     "bias dropped": (lambda: kernel(BIASED).with_parameters(b_std=0), BIASED),
     "r = 0.34": (lambda: kernel(BIAS_FREE).with_parameters(latent_fraction=0.34), BIAS_FREE),
 }
