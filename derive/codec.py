@@ -224,8 +224,8 @@ def _check_duals(duals: Any) -> None:
                 raise ValueError("no certificate")
             for _, node in dual.forms:
                 _check_node(node, set(ir.names_in(node)))
-            if not all(isinstance(text, str) for step in dual.steps for text in step):
-                raise ValueError("no steps")
+            if not isinstance(dual.reason, str):
+                raise ValueError("no reason")
     except (TypeError, AttributeError, ValueError) as error:
         raise BadKernelFile(f"The kernel file's formulas are damaged: {error}.") from None
 

@@ -40,7 +40,6 @@ def closed_ir(dual: DualActivation) -> ir.ActivationIR:
         forms=tuple((name, to_node(form)) for name, form in forms.items() if form not in (None, sympy.oo)),
         homogeneity=dual.homogeneity,
         certificate=_certificate(dual.certificate),
-        steps=(),
     )
     return ir.ActivationIR(stored, function)
 
@@ -56,8 +55,7 @@ def series_ir(derived: Derived, reason: str) -> ir.ActivationIR:
         second_moment=None,
         series=dual.rule,
     )
-    steps = (("no closed form", "theory.md, section 4", reason),)
-    stored = ir.DualIR(dual.activation.name, (), None, _certificate(dual.certificate), steps)
+    stored = ir.DualIR(dual.activation.name, (), None, _certificate(dual.certificate), reason)
     return ir.ActivationIR(stored, function)
 
 

@@ -90,8 +90,35 @@ class _Plain:
     c = sympy.Symbol("c_", real=True)
 
 
-def _pair(s: Term, t: Term) -> Combination:
-    """E[s(u) t(v)] / (coefficients): the exponentials are absorbed by tilting, then Stein."""
+@dataclass(frozen=True)
+class Problem:
+    """E[s(u) t(v)] = outer factor M, M the moment of these powers of a Gaussian over its half-spaces.
+
+    Attributes
+    ----------
+    outer : sympy.Expr
+        exp of the shift over the root of a determinant, from the exponentials.
+    factor : sympy.Expr
+        Densities at point masses.
+    mean, cov : tuple
+        Of (u, v), once the exponentials are absorbed; in the symbols of `tilted`.
+    gaussian : Gaussian
+    powers : tuple of int
+    tilted : dict
+        What stands for the symbols of mean, cov and gaussian.
+    """
+
+    outer: sympy.Expr
+    factor: sympy.Expr
+    mean: tuple[sympy.Expr, ...]
+    cov: tuple[tuple[sympy.Expr, ...], ...]
+    gaussian: Gaussian
+    powers: tuple[int, ...]
+    tilted: dict[sympy.Symbol, sympy.Expr]
+
+
+def problem(s: Term, t: Term) -> Problem:
+    """What E[s(u) t(v)] / (coefficients) comes down to: the exponentials are absorbed by tilting."""
     # D cov' = [[a - 2 beta2 (a b - c^2), c], [c, b - 2 beta1 (a b - c^2)]], D = det(I - 2 beta cov)
     tilted = s.beta != 0 or t.beta != 0
     determinant = Sine(var1, var2, cov12) ** 2
@@ -101,13 +128,23 @@ def _pair(s: Term, t: Term) -> Combination:
         _Plain.b: (var2 - 2 * s.beta * determinant) / root**2,
         _Plain.c: cov12 / root**2,
     }
-    plain = {_Plain.a: var1, _Plain.b: var2, _Plain.c: cov12}
-    a, b, c = new if tilted else plain.values()
-    new = new if tilted else {}
+    a, b, c = new if tilted else (var1, var2, cov12)
     mean = (tidy(a * s.alpha + c * t.alpha), tidy(c * s.alpha + b * t.alpha))
     shift = tidy((mean[0] * s.alpha + mean[1] * t.alpha) / 2)
-    combination = _gated(((a, c), (c, b)), mean, shift, (s, t))
-    return {_insert(atom, new): _insert(coefficient, new) / root for atom, coefficient in combination.items()}
+    cov = ((a, c), (c, b))
+    factor, gaussian, powers = _gated(cov, mean, shift, (s, t))
+    outer = sympy.exp(shift) / root
+    return Problem(outer, factor, mean, cov, gaussian, powers, new if tilted else {})
+
+
+def _pair(s: Term, t: Term) -> Combination:
+    """E[s(u) t(v)] / (coefficients)."""
+    found = problem(s, t)
+    root = _root_of_determinant(s.beta, t.beta)
+    return {
+        _insert(atom, found.tilted): _insert(found.factor * value, found.tilted) / root
+        for atom, value in moment(found.gaussian, found.powers).items()
+    }
 
 
 def _insert(expr: sympy.Expr, values: dict[sympy.Symbol, sympy.Expr]) -> sympy.Expr:
@@ -130,8 +167,8 @@ def _gated(
     mean: tuple[sympy.Expr, ...],
     shift: sympy.Expr,
     terms: tuple[Term, Term],
-) -> Combination:
-    """Moments of (u, v) under the gates and point masses of two terms."""
+) -> tuple[sympy.Expr, Gaussian, tuple[int, ...]]:
+    """(u, v) under the gates and point masses of two terms: density, Gaussian and remaining powers."""
     columns, noises, thresholds, points = [], [], [], []
     for i, term in enumerate(terms):
         match term.gate:
@@ -147,7 +184,7 @@ def _gated(
         density, whole = at_point(whole, i, at)
         factor *= density
         del powers[i]
-    return {atom: factor * value for atom, value in moment(whole, tuple(powers)).items()}
+    return factor, whole, tuple(powers)
 
 
 def _extended(

@@ -210,15 +210,15 @@ class DualIR:
     homogeneity : int or None
     certificate : tuple
         Number of points, whole digits and seed.
-    steps : tuple of (str, str, str)
-        How the forms were derived: rule, source and the expression it led to.
+    reason : str
+        Why there is no closed form, where there is none.
     """
 
     activation: str
     forms: tuple[tuple[str, Node], ...]
     homogeneity: int | None
     certificate: tuple[int, int, int]
-    steps: tuple[tuple[str, str, str], ...]
+    reason: str = ""
 
 
 @dataclass(frozen=True)

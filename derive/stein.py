@@ -42,22 +42,41 @@ def moment(gaussian: Gaussian, powers: tuple[int, ...]) -> Combination:
     Stein: E[x_i g] = m_i E[g] + sum_j C_ij E[dg/dx_j]; the derivative of a step is the point mass L_k = h_k.
     Cost: one small expression for each smaller set of powers, kept between calls.
     """
-    i = next((i for i, power in enumerate(powers) if power), None)
-    if i is None:
-        return _probability(gaussian)
+    if not any(powers):
+        return probability(gaussian)
     total: Combination = defaultdict(lambda: ZERO)
+    for summand in stein(gaussian, powers):
+        for atom, coefficient in moment(summand.gaussian, summand.powers).items():
+            total[atom] += summand.factor * coefficient
+    reduced = {atom: reduce_sine(coefficient) for atom, coefficient in total.items()}
+    return {atom: coefficient for atom, coefficient in reduced.items() if coefficient != 0}
+
+
+@dataclass(frozen=True)
+class Summand:
+    """factor times the moment of these powers; `point` is the variable that was set to its threshold, if any."""
+
+    factor: sympy.Expr
+    gaussian: Gaussian
+    powers: tuple[int, ...]
+    point: int | None = None
+
+
+def stein(gaussian: Gaussian, powers: tuple[int, ...]) -> list[Summand]:
+    """What a moment is reduced to, by E[x_i g] = m_i E[g] + sum_j C_ij E[dg/dx_j] for its first power."""
+    i = next(i for i, power in enumerate(powers) if power)
     lower = _lowered(powers, i)
+    found = []
     if gaussian.mean[i] != 0:
-        _add(total, gaussian.mean[i], moment(gaussian, lower))
+        found.append(Summand(gaussian.mean[i], gaussian, lower))
     for j, power in enumerate(lower):
         if power and gaussian.cov[i][j] != 0:
-            _add(total, power * gaussian.cov[i][j], moment(gaussian, _lowered(lower, j)))
+            found.append(Summand(power * gaussian.cov[i][j], gaussian, _lowered(lower, j)))
     for k in range(len(powers), len(gaussian.mean)):
         if gaussian.cov[i][k] != 0:
             density, rest = at_point(gaussian, k, gaussian.thresholds[k - len(powers)])
-            _add(total, gaussian.cov[i][k] * density, moment(rest, lower))
-    reduced = {atom: reduce_sine(coefficient) for atom, coefficient in total.items()}
-    return {atom: coefficient for atom, coefficient in reduced.items() if coefficient != 0}
+            found.append(Summand(gaussian.cov[i][k] * density, rest, lower, k))
+    return found
 
 
 def at_point(gaussian: Gaussian, k: int, value: sympy.Expr) -> tuple[sympy.Expr, Gaussian]:
@@ -111,7 +130,7 @@ def reduce_sine(expr: sympy.Expr) -> sympy.Expr:
     return expanded
 
 
-def _probability(gaussian: Gaussian) -> Combination:
+def probability(gaussian: Gaussian) -> Combination:
     """exp(shift) P(L_k > h_k for all k)."""
     free = len(gaussian.mean) - len(gaussian.thresholds)
     distances = [tidy(h - m) for h, m in zip(gaussian.thresholds, gaussian.mean[free:], strict=True)]
@@ -136,8 +155,3 @@ def _probability(gaussian: Gaussian) -> Combination:
 
 def _lowered(powers: tuple[int, ...], i: int) -> tuple[int, ...]:
     return (*powers[:i], powers[i] - 1, *powers[i + 1 :])
-
-
-def _add(total: Combination, factor: sympy.Expr, combination: Combination) -> None:
-    for atom, coefficient in combination.items():
-        total[atom] += factor * coefficient

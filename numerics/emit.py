@@ -128,6 +128,8 @@ def _module(
     constants, helpers = special.texts(used & special.FUNCTIONS.keys(), dialect.compiled)
     constants = "\n".join(filter(None, (constants, rules.constants)))
     imports = dialect.imports if not constants else _with_numpy(dialect.imports)
+    if rules.kinds and dialect.compiled:
+        imports = imports.replace("import njit", "import cfunc, njit")
     head = [f'"""{title}"""', "\n".join(filter(None, (imports, constants and f"\n{constants}")))]
     functions = [_function(name, program, dialect, rules) for name, program in rules.functions.items()]
     functions += rules.helpers
@@ -156,10 +158,8 @@ class Rules:
         if dialect.compiled:
             cases = [f"    if slot == {2 * k + s}:\n        return {('phi', 'dphi')[s]}_{k}(x)\n"
                      for k in range(len(different)) for s in (0, 1)]  # fmt: skip
-            helpers = [
-                f"{dialect.decorator}def f(slot, x):\n" + "".join(cases) + "    return math.nan\n",
-                *helpers,
-            ]
+            head = '@cfunc("float64(int64, float64)")\ndef f(slot, x):\n'
+            helpers = [head + "".join(cases) + "    return math.nan\n", *helpers]
         return Rules(
             kinds={
                 layer: different.index(f) for layer, f in enumerate(kernel.functions) if f.series is not None

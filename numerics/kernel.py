@@ -22,6 +22,7 @@ from derive.network import Network
 from derive.numbers import Real, as_text, exact
 from derive.printing import latex
 from derive.recursion import Dual, LayerMoments, Recursion
+from derive.trace import Step, proof
 from numerics import gram
 from numerics.arrays import as_rows
 from numerics.build import build
@@ -160,23 +161,38 @@ class Kernel:
         """The kernel itself; raises NoClosedForm if some dual is a Hermite series."""
         for stored in activations(self.ir).values():
             if stored.function.series is not None:
-                ((_, _, reason),) = stored.dual.steps
-                raise NoClosedForm(f"{stored.dual.activation} has no closed form: {reason}")
+                raise NoClosedForm(stored.dual.reason)
         return self
 
     @property
-    def trace(self) -> tuple[LayerMoments, ...]:
-        """Every layer's equations with their sources."""
+    def trace(self) -> tuple[Step, ...]:
+        """The derivation as a proof, from the activations to the kernel: rule, source and expression of every step.
+
+        1 to 10 s: the duals are derived once more, step by step.
+        """
+        steps = [step for dual in self.duals for step in proof(dual)]
+        return (
+            *steps,
+            *(
+                Step(layer.title, e.source, f"{e.symbol} = {e.value}")
+                for layer in self.layers
+                for e in layer.equations
+            ),
+        )
+
+    @property
+    def layers(self) -> tuple[LayerMoments, ...]:
+        """Every layer's equations for a pair, with their sources, and the moments behind it."""
         return self.derivation.pair
 
     @property
     def expressions(self) -> dict[str, sympy.Expr]:
         """Right-hand side of every equation by name, in the order of computation."""
-        return {str(e.symbol): e.value for layer in self.trace for e in layer.equations}
+        return {str(e.symbol): e.value for layer in self.layers for e in layer.equations}
 
     def latex(self) -> str:
         """The recursion as LaTeX, one aligned line per equation."""
-        lines = [f"{latex(e.symbol)} &= {latex(e.value)}" for layer in self.trace for e in layer.equations]
+        lines = [f"{latex(e.symbol)} &= {latex(e.value)}" for layer in self.layers for e in layer.equations]
         return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
 
     def source(self, target: str = "numba", get: str | tuple[str, ...] = OUTPUTS) -> str:

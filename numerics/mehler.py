@@ -2,7 +2,8 @@
 
 kappa = E[f(u) f(v)] for (u, v) Gaussian is Mehler's series sum_j h_j(var1) h_j(var2) rho^j with a bound on what is
 left out; where the bound is too large, near |rho| = 1, it is a Gauss-Legendre rule over both variables
-(theory.md, section 4). An activation is f(slot, x): phi in even slots, phi' in odd ones. Its rule is (edges, kinks,
+(theory.md, section 4). An activation is f(slot, x): phi in even slots, phi' in odd ones; as a C function it is called
+by its address, so that these functions are compiled once for all activations. Its rule is (edges, kinks,
 heights): panels, and the jumps of phi, which give phi' delta functions.
 
 Coefficients are computed once per row: table[l] holds for the l-th activation the rows of phi and of phi',
@@ -11,12 +12,13 @@ Coefficients are computed once per row: table[l] holds for the l-th activation t
 
 from __future__ import annotations
 
-import inspect
 import math
 from typing import Any
 
 import numpy as np
 from numba import njit
+
+from numerics.special import text_of
 
 ORDER = 256
 TOLERANCE, ACCEPTED = 1e-12, 1e-11
@@ -26,20 +28,21 @@ NODES_22, WEIGHTS_22 = np.polynomial.legendre.leggauss(22)
 
 
 @njit(error_model="numpy")
-def panels(extra: Any, reach: Any, width: Any) -> Any:
-    """-reach .. reach in steps of at most `width`, and those extra points that lie between, in order."""
+def panels(edges: Any, mean: Any, std: Any, reach: Any, width: Any) -> Any:
+    """-reach .. reach in steps of at most `width`, and the edges in between, in units (edge - mean) / std, in order."""
     count = math.ceil(2.0 * reach / width)
-    points = np.empty(count + 1 + extra.size)
+    points = np.empty(count + 1 + edges.size)
     used = count + 1
     for i in range(used):
         points[i] = reach * (2.0 * i / count - 1.0)
-    for i in range(extra.size):
-        if abs(extra[i]) < reach:
+    for i in range(edges.size):
+        edge = (edges[i] - mean) / std
+        if abs(edge) < reach:
             at = used
-            while points[at - 1] > extra[i]:
+            while points[at - 1] > edge:
                 points[at] = points[at - 1]
                 at -= 1
-            points[at] = extra[i]
+            points[at] = edge
             used += 1
     return points[:used]
 
@@ -48,9 +51,9 @@ def panels(extra: Any, reach: Any, width: Any) -> Any:
 def fill_row(f: Any, slot: Any, edges: Any, kinks: Any, heights: Any, var: Any, row: Any) -> None:
     """The row of f for u = sqrt(var) z, in 0.3 ms; `heights` of f's own jumps are 0."""
     std = math.sqrt(var)
-    points = panels(edges / std, 16.0, 1.6)
+    points = panels(edges, 0.0, std, 16.0, 1.6)
     size = 32 * (points.size - 1) + kinks.size
-    z, value, before, now = np.empty(size), np.empty(size), np.zeros(size), np.ones(size)
+    z, value, before, now = np.empty(size), np.empty(size), np.empty(size), np.empty(size)
     total = 0.0
     for i in range(points.size - 1):
         half, middle = 0.5 * (points[i + 1] - points[i]), 0.5 * (points[i + 1] + points[i])
@@ -67,6 +70,8 @@ def fill_row(f: Any, slot: Any, edges: Any, kinks: Any, heights: Any, var: Any, 
         value[at] = heights[i] * math.exp(-0.5 * z[at] * z[at]) / math.sqrt(2.0 * math.pi) / std
         if heights[i] != 0.0:
             total = math.inf
+    for i in range(size):
+        before[i], now[i] = 0.0, 1.0
     rest = total
     for j in range(row.size - 2):
         h = 0.0
@@ -108,7 +113,7 @@ def slope_factor(rho: Any, order: Any) -> Any:
 @njit(error_model="numpy")
 def conditional(f: Any, slot: Any, edges: Any, mean: Any, std: Any, nodes: Any, weights: Any) -> Any:
     """E[f(mean + std z)], without delta functions."""
-    points = panels((edges - mean) / std, 10.0, 4.0)
+    points = panels(edges, mean, std, 10.0, 4.0)
     total = 0.0
     for i in range(points.size - 1):
         half, middle = 0.5 * (points[i + 1] - points[i]), 0.5 * (points[i + 1] + points[i])
@@ -167,12 +172,12 @@ def direct(
     """
     n = edges.size
     extra = np.empty(2 * n + 4 * kinks.size)
-    extra[:n] = edges / std1
-    extra[n : 2 * n] = edges / (std2 * rho)
+    for i in range(n):
+        extra[i], extra[n + i] = edges[i] / std1, edges[i] / (std2 * rho)
     for i in range(kinks.size):
         for k in range(4):
             extra[2 * n + 4 * i + k] = (kinks[i] / std2 + s * (6.0 * k - 9.0)) / rho
-    points = panels(extra, 11.0, 1.6)
+    points = panels(extra, 0.0, 1.0, 11.0, 1.6)
     total = 0.0
     for i in range(points.size - 1):
         half, middle = 0.5 * (points[i + 1] - points[i]), 0.5 * (points[i + 1] + points[i])
@@ -190,23 +195,32 @@ def direct(
 
 
 @njit(error_model="numpy")
+def remainder(slot: Any, x: Any, y: Any, var1: Any, var2: Any, rho: Any) -> Any:
+    """Bound on what `series` leaves out, and sqrt(E[f(u)^2] E[f(v)^2]) or, where phi' has delta functions, its likes.
+
+    |rho|^(J+1) times the roots of what the coefficients leave of both second moments (Cauchy-Schwarz); an infinite one
+    is replaced by phi's: the coefficients of phi' are sqrt((j + 1) / var) h_(j+1).
+    """
+    order = x.shape[1] - 3
+    one, two = x[slot % 2], y[slot % 2]
+    if one[0] < math.inf:
+        return one[1] * two[1] * abs(rho) ** (order + 1), math.sqrt(one[0]) * math.sqrt(two[0])
+    std1, std2 = math.sqrt(var1), math.sqrt(var2)
+    bound = x[0, 1] / std1 * y[0, 1] / std2 * slope_factor(rho, order)
+    return bound, math.sqrt(x[0, 0]) / std1 * math.sqrt(y[0, 0]) / std2
+
+
+@njit(error_model="numpy")
 def kappa(
     f: Any, slot: Any, edges: Any, kinks: Any, heights: Any, x: Any, y: Any, var1: Any, var2: Any, cov12: Any
 ) -> Any:
     """E[f(u) f(v)] from the tables x[0] of phi and x[1] of phi' at var1, y at var2; NaN if neither route is sure."""
     std1, std2 = math.sqrt(var1), math.sqrt(var2)
     rho = max(min(cov12 / std1 / std2, 1.0), -1.0)
-    one, two = x[slot % 2], y[slot % 2]
-    order = one.size - 3
-    if one[0] < math.inf:
-        scale = math.sqrt(one[0]) * math.sqrt(two[0])
-        bound = one[1] * two[1] * abs(rho) ** (order + 1)
-    else:
-        scale = math.sqrt(x[0, 0] / var1) * math.sqrt(y[0, 0] / var2)
-        bound = x[0, 1] / std1 * y[0, 1] / std2 * slope_factor(rho, order)
+    bound, scale = remainder(slot, x, y, var1, var2, rho)
     if bound <= TOLERANCE * scale:
-        return series(one, two, rho)
-    s = math.sqrt(max(std1 * std2 - cov12, 0.0)) * math.sqrt(max(std1 * std2 + cov12, 0.0)) / (std1 * std2)
+        return series(x[slot % 2], y[slot % 2], rho)
+    s = math.sqrt(max(1.0 - cov12 / std1 / std2, 0.0)) * math.sqrt(max(1.0 + cov12 / std1 / std2, 0.0))
     fine = direct(f, slot, edges, kinks, heights, std1, std2, rho, s, NODES_32, WEIGHTS_32)
     coarse = direct(f, slot, edges, kinks, heights, std1, std2, rho, s, NODES_22, WEIGHTS_22)
     return fine if abs(fine - coarse) <= ACCEPTED * scale else math.nan
@@ -218,10 +232,12 @@ NODES_32, WEIGHTS_32 = np.polynomial.legendre.leggauss(32)
 NODES_22, WEIGHTS_22 = np.polynomial.legendre.leggauss(22)"""
 
 
+FUNCTIONS: dict[str, Any] = {
+    function.py_func.__name__: function
+    for function in (panels, fill_row, series, slope_factor, conditional, deltas, direct, remainder, kappa)
+}
+
+
 def texts() -> tuple[str, list[str]]:
     """Constants and functions that generated code must hold."""
-    functions = (panels, fill_row, series, slope_factor, conditional, deltas, direct, kappa)
-    sources = [inspect.getsource(function.py_func) for function in functions]
-    return CONSTANTS, [
-        text.replace(": Any", "").replace(" -> None", "").replace(" -> Any", "") for text in sources
-    ]
+    return CONSTANTS, [text_of(function) for function in FUNCTIONS.values()]

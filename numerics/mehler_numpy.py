@@ -89,7 +89,7 @@ def checked(f: Any, rule: Any, var1: Any, var2: Any, cov12: Any, scale: Any) -> 
     """The direct rule, or NaN where a coarser one disagrees."""
     std1, std2 = np.sqrt(var1), np.sqrt(var2)
     rho = np.clip(cov12 / std1 / std2, -1, 1)
-    s = np.sqrt(max(std1 * std2 - cov12, 0.0)) * np.sqrt(max(std1 * std2 + cov12, 0.0)) / (std1 * std2)
+    s = np.sqrt(max(1 - cov12 / std1 / std2, 0)) * np.sqrt(max(1 + cov12 / std1 / std2, 0))
     fine = direct(f, rule, std1, std2, rho, s, NODES_32, WEIGHTS_32)
     coarse = direct(f, rule, std1, std2, rho, s, NODES_22, WEIGHTS_22)
     return fine if abs(fine - coarse) <= ACCEPTED * scale else np.nan

@@ -176,8 +176,8 @@ def texts(names: Iterable[str], compiled: bool) -> tuple[str, list[str]]:
     nodes = "NODES, WEIGHTS = np.polynomial.legendre.leggauss(24)" if "ray" in wanted else ""
     kept = {name: function for name, function in FUNCTIONS.items() if name in wanted}
     if compiled:
-        return nodes, [_text(function) for function in kept.values()]
-    return nodes, [_plain(name, _text(function), name in named) for name, function in kept.items()]
+        return nodes, [text_of(function) for function in kept.values()]
+    return nodes, [_plain(name, text_of(function), name in named) for name, function in kept.items()]
 
 
 FUNCTIONS: dict[str, Any] = {
@@ -191,8 +191,10 @@ _ELEMENTWISE = {
 }  # fmt: skip
 
 
-def _text(function: Any) -> str:
-    return inspect.getsource(function.py_func).replace(": Any", "").replace(" -> Any", "")
+def text_of(function: Any) -> str:
+    """A compiled function's source as generated code holds it."""
+    text = inspect.getsource(function.py_func)
+    return text.replace(": Any", "").replace(" -> Any", "").replace(" -> None", "")
 
 
 def _plain(name: str, text: str, named: bool) -> str:

@@ -63,7 +63,7 @@ class OnSphere:
             "m_0": _rational(self.q) * t,
         }
         values |= {name: _rational(value) for name, value in self.kernel.parameters.items()}
-        layers = self.kernel.trace
+        layers = self.kernel.layers
         for layer in layers:
             for equation in layer.equations:
                 inserted = equation.value.subs({s: values[str(s)] for s in equation.value.free_symbols})

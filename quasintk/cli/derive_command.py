@@ -50,12 +50,12 @@ def as_text(kernel: Kernel) -> str:
     lines = [repr(kernel).strip("<>"), "", kernel.conventions, ""]
     for dual in kernel.duals:
         lines += [*(_series_lines(dual) if isinstance(dual, SeriesDual) else _dual_lines(dual)), ""]
-    trace = kernel.trace
-    for layer in trace:
+    layers = kernel.layers
+    for layer in layers:
         lines.append(layer.title)
         width = max((len(str(e.symbol)) for e in layer.equations), default=0)
         lines += [f"    {e.symbol!s:{width}} = {expression_text(e.value)}" for e in layer.equations]
-    last = trace[-1].moments
+    last = layers[-1].moments
     lines += ["", f"ntk = {last.k}, nngp = {last.m}, rounding = {last.p - last.m}"]
     return "\n".join(lines)
 
