@@ -154,7 +154,7 @@ def _check_kernel(kernel: ir.KernelIR) -> None:
     own = [program for function in kernel.functions for program in _programs_of(function)]
     for program in (*programs, *own):
         _check_program(program)
-    layers = [i for i, function in enumerate(kernel.functions) if function.series]
+    layers = [i for i, function in enumerate(kernel.functions, 1) if function.series]
     if layers and kernel.domain is None:
         raise BadKernelFile("The kernel file lacks the domain of its Hermite series.")
     for program in programs:
@@ -182,7 +182,12 @@ def _programs_of(function: Any) -> list[Any]:
     if rule is None:
         return [function.phi, function.dphi, *closed]
     try:
-        numbers = [*rule.edges, *(number for kink in rule.kinks for number in kink), rule.largest]
+        numbers = [
+            *rule.edges,
+            *(number for kink in rule.kinks for number in kink),
+            rule.smallest,
+            rule.largest,
+        ]
         whole = all(isinstance(number, Fraction) for number in numbers) and all(
             len(kink) == 2 for kink in rule.kinks
         )

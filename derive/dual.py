@@ -49,6 +49,11 @@ class DualActivation:
     bound: sympy.Expr | None
     certificate: DualCertificate
 
+    @property
+    def least(self) -> sympy.Expr | None:
+        """There is no smallest variance."""
+        return None
+
     def in_layer(self, layer: int) -> DualActivation:
         """The formulas are the same in every layer."""
         return self

@@ -24,7 +24,7 @@ FUNCTIONS: dict[str, int] = {
 
 positive(x) = max(x, 1e-100) keeps a variance that is 0 from dividing 0 by 0.
 kappa(l, var1, var2, cov12) = E[phi(u) phi(v)] and kappa_dot, with phi', belong to the l-th activation layer, counted
-from 0, whose dual is a Hermite series; kappa_diagonal(l, side, var) = E[phi(u)^2], side 0 for x and 1 for y.
+from 1, whose dual is a Hermite series; kappa_diagonal(l, side, var) = E[phi(u)^2], side 0 for x and 1 for y.
 """
 SERIES = ("kappa", "kappa_dot", "kappa_diagonal", "kappa_dot_diagonal")
 
@@ -172,12 +172,13 @@ class SeriesIR:
         Between two of them phi and phi' are polynomials of degree 31 to all digits that count.
     kinks : tuple of (Fraction, Fraction)
         Those edges where phi or a derivative jumps, with the jump of phi itself.
-    largest : Fraction
-        The largest certified variance.
+    smallest, largest : Fraction
+        The certified variances.
     """
 
     edges: tuple[Fraction, ...]
     kinks: tuple[tuple[Fraction, Fraction], ...]
+    smallest: Fraction
     largest: Fraction
 
 

@@ -117,13 +117,18 @@ def _body(layers: tuple[LayerMoments, ...], guarded: bool) -> list[ir.Assign]:
 def _domain(
     network: Network, recursion: Recursion, stored: Mapping[str, ir.ActivationIR]
 ) -> ir.Program | None:
-    """margin = min over the layers of 1 - Q / bound, where E[phi^2] is infinite, or not certified, from Q = bound on."""
+    """margin = min over the layers of 1 - Q / bound, where E[phi^2] is infinite, or not certified, from Q = bound on.
+
+    Below the smallest certified variance it is negative too.
+    """
     margins, variance = [], None
     for layer, step in zip(network.layers, recursion.diagonal, strict=True):
         if isinstance(layer, Dense):
             variance = step.moments.q_x
-        elif (bound := dual_of(stored[layer.name], layer).bound) is not None:
-            margins.append(1 - variance / bound)
+        else:
+            dual = dual_of(stored[layer.name], layer)
+            margins += [1 - variance / dual.bound] if dual.bound is not None else []
+            margins += [variance / dual.least - 1] if dual.least is not None else []
     if not margins:
         return None
     margin = ir.Assign("margin", to_node(sympy.Min(*margins)), "margin = 1 - Q / bound", "domain")

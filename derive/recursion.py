@@ -94,8 +94,8 @@ def _layers(
             number += 1
             step = _dense(moments, layer, number, diagonal, network.parameterization)
         else:
-            step = _activation(moments, dual(layer).in_layer(activations), number, diagonal)
             activations += 1
+            step = _activation(moments, dual(layer).in_layer(activations), number, diagonal)
         layers.append(step)
         moments = step.moments
     return tuple(layers)

@@ -40,32 +40,51 @@ RESOLVED = 1e-14
 them to its 64th degree, where they meet coefficients of Gaussian and Hermite polynomial as small."""
 DIGITS = 13
 """Digits that the float64 values of phi, and the rule's expectations, must have at least."""
+CLOSE = 1e-11
+"""Relative accuracy that decides about the smallest certified variance."""
 NEAR, TAYLOR = Fraction(1, 4), 28
 """Where phi or phi' cancels near 0, its Taylor polynomial of this degree stands for it on |x| <= NEAR."""
 
 
-class Kappa(sympy.Function):  # type: ignore[misc]  # SymPy is untyped
-    """kappa(l, var1, var2, cov12) = E[phi(u) phi(v)], phi the activation of layer l."""
+class _OfLayer(sympy.Function):  # type: ignore[misc]  # SymPy is untyped
+    """A function of an activation layer's number l, counted from 1, and of variances."""
 
-    nargs, is_real = 4, True
+    is_real = True
+    symbol = ""
 
-
-class KappaDot(sympy.Function):  # type: ignore[misc]
-    """kappa_dot(l, var1, var2, cov12) = E[phi'(u) phi'(v)]."""
-
-    nargs, is_real = 4, True
-
-
-class KappaDiagonal(sympy.Function):  # type: ignore[misc]
-    """kappa_diagonal(l, side, var) = E[phi(u)^2], side 0 for x and 1 for y."""
-
-    nargs, is_real, is_nonnegative = 3, True, True
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        layer, *arguments = map(printer._print, self.args)
+        power = f"^{{{exp}}}" if exp else ""
+        return rf"{self.symbol}_{{{layer}}}{power}\left({', '.join(arguments)}\right)"
 
 
-class KappaDotDiagonal(sympy.Function):  # type: ignore[misc]
-    """kappa_dot_diagonal(l, side, var) = E[phi'(u)^2]."""
+class Kappa(_OfLayer):
+    """Kappa(l, var1, var2, cov12) = E[phi(u) phi(v)], phi the activation of layer l."""
 
-    nargs, is_real, is_nonnegative = 3, True, True
+    nargs, symbol = 4, r"\kappa"
+
+
+class KappaDot(_OfLayer):
+    """KappaDot(l, var1, var2, cov12) = E[phi'(u) phi'(v)]."""
+
+    nargs, symbol = 4, r"\dot{\kappa}"
+
+
+class KappaDiagonal(_OfLayer):
+    """KappaDiagonal(l, side, var) = E[phi(u)^2], side 0 for x and 1 for y."""
+
+    nargs, symbol, is_nonnegative = 3, r"\kappa", True
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        layer, _, var = self.args
+        whole = _OfLayer(layer, var, var, var)._latex(printer, exp)
+        return whole.replace("_", f"{self.symbol}_", 1)
+
+
+class KappaDotDiagonal(KappaDiagonal):
+    """KappaDotDiagonal(l, side, var) = E[phi'(u)^2]."""
+
+    symbol = r"\dot{\kappa}"
 
 
 @dataclass(frozen=True)
@@ -86,7 +105,7 @@ class SeriesDual:
     activation: Activation
     rule: ir.SeriesIR
     certificate: DualCertificate
-    layer: int = 0
+    layer: int = 1
 
     @property
     def homogeneity(self) -> int | None:
@@ -97,6 +116,11 @@ class SeriesDual:
     def bound(self) -> sympy.Expr:
         """The largest certified variance."""
         return sympy.Rational(self.rule.largest)
+
+    @property
+    def least(self) -> sympy.Expr | None:
+        """The smallest certified variance, if it is not 0."""
+        return sympy.Rational(self.rule.smallest) if self.rule.smallest else None
 
     def in_layer(self, layer: int) -> SeriesDual:
         """The same dual in another layer."""
@@ -151,7 +175,8 @@ def series_dual(activation: Activation, points: int = 2, seed: int = 0) -> Deriv
         whole, slope = _settled(whole), _settled(slope)
         largest, edges = _panels(activation, whole, slope)
         kinks = tuple((_exact(edge), _exact(whole.jump(i))) for i, edge in enumerate(whole.edges))
-        rule = ir.SeriesIR(edges=tuple(map(_exact, edges)), kinks=kinks, largest=largest)
+        smallest = max(_smallest(whole), _smallest(slope))
+        rule = ir.SeriesIR(tuple(map(_exact, edges)), kinks, smallest, largest)
         certificate = _certify(activation, whole, slope, rule, points, seed)
     return Derived(SeriesDual(activation, rule, certificate), whole.code, slope.code)
 
@@ -221,8 +246,8 @@ def _settled(function: _Piecewise) -> _Piecewise:
     small = [sign * near * mpmath.mpf(10) ** -k for k in range(5) for sign in (1, -1)]
     if all(abs(function.double(x) - function(x)) <= 1e-14 * abs(function(x)) for x in small):
         return function
-    polynomial = sympy.horner(
-        sum(sympy.Rational(_exact(c)) * SYMBOL**i for i, c in enumerate(_taylor(function.precise[zero])))
+    polynomial = sympy.Add(
+        *(sympy.Rational(_exact(c)) * SYMBOL**i for i, c in enumerate(_taylor(function.precise[zero])))
     )
     edge = sympy.Rational(NEAR)
     patched = sympy.Piecewise(
@@ -249,6 +274,17 @@ def _taylor(function: Function) -> list[Any]:
 def _worst(function: _Piecewise, points: Sequence[Any]) -> float:
     errors = [abs(function.double(x) - function(x)) / (abs(function(x)) or mpmath.mpf(1)) for x in points]
     return float(max(errors)) if all(map(mpmath.isfinite, errors)) else math.inf
+
+
+def _smallest(function: _Piecewise) -> Fraction:
+    """The least power of 1/10 down to which float64 has the function's values to CLOSE of its size; 0 from 1e-12 on."""
+    for k in range(13):
+        std = mpmath.mpf(10) ** (-mpmath.mpf(k) / 2)
+        points = [std * z for z in (-2, -1, -0.3, 0.3, 1, 2)]
+        size = max(abs(function(x)) for x in points)
+        if not all(abs(function.double(x) - function(x)) <= CLOSE * size for x in points):
+            return Fraction(1, 10 ** max(k - 1, 0))
+    return Fraction(0)
 
 
 def _panels(activation: Activation, whole: _Piecewise, slope: _Piecewise) -> tuple[Fraction, list[Any]]:

@@ -162,7 +162,9 @@ class Rules:
             helpers = [head + "".join(cases) + "    return math.nan\n", *helpers]
         return Rules(
             kinds={
-                layer: different.index(f) for layer, f in enumerate(kernel.functions) if f.series is not None
+                layer: different.index(f)
+                for layer, f in enumerate(kernel.functions, 1)
+                if f.series is not None
             },
             functions={
                 f"{name}_{k}": getattr(f, name) for k, f in enumerate(different) for name in ("phi", "dphi")
@@ -184,13 +186,13 @@ class Rules:
             table = tables[int(arguments[1].value)]
             rule = f"(EDGES_{k}, KINKS_{k}, {heights}_{k})"
             return (
-                f"{table}[{layer}, {int(slope)}, 0]"
+                f"{table}[{layer - 1}, {int(slope)}, 0]"
                 if compiled
                 else f"second_moment({f}_{k}, {rule}, {text[2]})"
             )
         covariance = ", ".join(text[1:])
         if compiled:
-            return f"kappa(f, {2 * k + slope}, EDGES_{k}, KINKS_{k}, {heights}_{k}, {tables[0]}[{layer}], {tables[1]}[{layer}], {covariance})"
+            return f"kappa(f, {2 * k + slope}, EDGES_{k}, KINKS_{k}, {heights}_{k}, {tables[0]}[{layer - 1}], {tables[1]}[{layer - 1}], {covariance})"
         rules = f"(EDGES_{k}, KINKS_{k}, {heights}_{k}), phi_{k}, (EDGES_{k}, KINKS_{k}, SMOOTH_{k})"
         return f"kappa({f}_{k}, {rules}, {covariance})"
 
@@ -262,7 +264,7 @@ class _Printer:
             k = self.rules.kinds[layer]
             for slope, heights in enumerate(("SMOOTH", "HEIGHTS")):
                 rule = f"EDGES_{k}, KINKS_{k}, {heights}_{k}"
-                lines.append(f"fill_row(f, {2 * k + slope}, {rule}, {at}, X[{layer}, {slope}])")
+                lines.append(f"fill_row(f, {2 * k + slope}, {rule}, {at}, X[{layer - 1}, {slope}])")
         return lines
 
     def node(self, node: ir.Node, place: int) -> str:

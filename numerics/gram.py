@@ -209,16 +209,18 @@ def _prepare(code: _Code, rows: Floats, name: str) -> _Rows:
 
 def outside(kernel: Kernel, where: str) -> str:
     """The message for an input outside a kernel's domain."""
-    largest = {f.text: float(f.series.largest) for f in kernel.ir.functions if f.series is not None}
-    if not largest:
+    rules = {f.text: f.series for f in kernel.ir.functions if f.series is not None}
+    if not rules:
         return (
             f"E[phi(u)^2] is infinite for {where}: the activation grows too fast for its W_std^2 q + b_std^2. "
             "Scale the data down, lower W_std, or use a bounded activation."
         )
-    listed = ", ".join(f"{text} up to {bound:g}" for text, bound in largest.items())
+    listed = ", ".join(
+        f"{text} from {float(rule.smallest):g} to {float(rule.largest):g}" for text, rule in rules.items()
+    )
     return (
         f"A variance W_std^2 q + b_std^2 lies outside its certified interval for {where}; Hermite series are certified for "
-        f"{listed}. Scale the data down or lower W_std."
+        f"{listed}. Scale the data, or change W_std."
     )
 
 

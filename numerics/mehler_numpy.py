@@ -53,7 +53,7 @@ def rows_of(f: Any, rule: Any, var: Any) -> Any:
 
 def conditional(f: Any, edges: Any, mean: Any, std: Any, nodes: Any, weights: Any) -> Any:
     """E[f(mean + std z)], without delta functions."""
-    z, w = nodes_of((edges - mean) / std, 10, 4, nodes, weights)
+    z, w = nodes_of((edges - mean) / max(std, 1e-290), 10, 4, nodes, weights)
     return np.sum(w * f(mean + std * z))
 
 
@@ -64,8 +64,8 @@ def deltas(f: Any, rule: Any, std1: Any, std2: Any, rho: Any, s: Any, nodes: Any
     for i in range(kinks.size):
         if heights[i] != 0:
             z = kinks[i] / std1
-            w = (kinks / std2 - rho * z) / s
-            both = np.sum(heights * np.exp(-w * w / 2)) / np.sqrt(2 * np.pi) / (std2 * s) / 2
+            w = (kinks / std2 - rho * z) / max(s, 1e-290)
+            both = np.sum(heights * np.exp(-w * w / 2)) / np.sqrt(2 * np.pi) / (std2 * max(s, 1e-290)) / 2
             single = conditional(f, edges, std2 * rho * z, std2 * s, nodes, weights)
             total += heights[i] * np.exp(-z * z / 2) / np.sqrt(2 * np.pi) / std1 * (single + both)
     return total

@@ -17,7 +17,7 @@ def routes(kernel: ir.KernelIR, parameters: NDArray[np.float64]) -> tuple[str, .
     names = [rest[0] for kind, *rest in kernel.network if kind == "activation"]
     shares = _shares(kernel, parameters) if different_rules(kernel) else {}
     lines = []
-    for layer, (name, function) in enumerate(zip(names, kernel.functions, strict=True)):
+    for layer, (name, function) in enumerate(zip(names, kernel.functions, strict=True), 1):
         dual = duals[name]
         text = _series(function, dual, *shares[layer]) if layer in shares else _closed(dual)
         lines.append(f"{name}: {text}")
@@ -35,7 +35,7 @@ def _shares(kernel: ir.KernelIR, parameters: NDArray[np.float64]) -> dict[int, t
     for assign in body:
         match assign.value:
             case ir.Call("kappa_diagonal", (ir.Number(layer), _, ir.Name(Q))):
-                k = rules.index(kernel.functions[int(layer)])
+                k = rules.index(kernel.functions[int(layer) - 1])
                 rule = tuple(getattr(module, f"{name}_{k}") for name in ("EDGES", "KINKS", "SMOOTH"))
                 norm, rest = module.row_of(getattr(module, f"phi_{k}"), rule, values[Q])[:2]
                 shares[int(layer)] = (values[Q], float(rest**2 / norm) if norm else 1.0)
@@ -54,6 +54,6 @@ def _series(function: ir.FunctionIR, dual: ir.DualIR, variance: float, share: fl
     beyond = "" if limit == 1 else f", beyond it direct quadrature with error estimate <= {ACCEPTED:g}"
     return (
         f"Hermite series of {ORDER + 1} terms; for |x|^2 = d, Q = {variance:.4g}, its bound is <= {TOLERANCE:g} "
-        f"E[phi^2] for |rho| <= {limit:.4g}{beyond}; certified for Q <= {float(function.series.largest):g} "
+        f"E[phi^2] for |rho| <= {limit:.4g}{beyond}; certified for {float(function.series.smallest):g} <= Q <= {float(function.series.largest):g} "
         f"to {dual.certificate[1]} digits at {dual.certificate[0]} random variances"
     )

@@ -77,10 +77,10 @@ def _series_lines(dual: SeriesDual) -> list[str]:
     certificate, edges = dual.certificate, len(dual.rule.edges) + 1
     return [
         f"phi(x) = {dual.activation.text}: no closed form; (u, v) Gaussian with variances var1, var2 and covariance cov12",
-        "    Kappa(l, var1, var2, cov12)    = E[phi(u) phi(v)],   phi in activation layer l, from 0",
+        "    Kappa(l, var1, var2, cov12)    = E[phi(u) phi(v)],   phi in activation layer l",
         "    KappaDot(l, var1, var2, cov12) = E[phi'(u) phi'(v)], both by Mehler's series sum_j h_j(var1) h_j(var2) rho^j",
         "    KappaDiagonal(l, side, var)    = E[phi(u)^2], side 0 for x and 1 for y; KappaDotDiagonal with phi'",
-        f"    h_j by Gauss-Legendre rules on {edges} panels, for variances up to {float(dual.rule.largest):g}",
+        f"    h_j by Gauss-Legendre rules on {edges} panels, for variances from {float(dual.rule.smallest):g} to {float(dual.rule.largest):g}",
         f"    certificate: {certificate.digits:.0f} digits against independent quadrature "
         f"at {certificate.points} random variances",
     ]

@@ -16,6 +16,7 @@ GOLDEN = Path(__file__).parents[1] / "golden"
 KERNELS = {
     "relu_binary_2": kernel("relu", depth=2, weights="binary", W_std=1.4142, b_std=0.1),
     "relu2_real_1": kernel("max(x, 0)**2", weights="real"),
+    "tanh_binary_1": kernel("tanh", weights="binary"),
 }
 
 
