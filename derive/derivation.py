@@ -17,7 +17,7 @@ from derive.formulas import closed_ir, dual_of, series_ir
 from derive.lower import kernel_of, network_of, rebuilt, structure
 from derive.network import Network
 from derive.recursion import Recursion, parameters, unroll
-from derive.series import series_dual
+from derive.rule import integration_rule
 
 SECONDS = 60.0
 """A closed form takes 0.1 to 4 s; a busy machine some times longer."""
@@ -90,7 +90,7 @@ def closed_task(argument: str) -> str:
 def series_task(argument: str) -> str:
     """What the worker does where there is no closed form, and why there is none."""
     name, reason = json.loads(argument)
-    return codec.activation_to_json(series_ir(series_dual(Activation(name)), reason))
+    return codec.activation_to_json(series_ir(integration_rule(Activation(name)), reason))
 
 
 def kernel_task(argument: str) -> str:

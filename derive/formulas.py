@@ -15,7 +15,8 @@ from derive.parse import SYMBOL
 from derive.pieces import pieces
 from derive.present import cov12, var1, var2
 from derive.recursion import Dual
-from derive.series import Derived, SeriesDual
+from derive.rule import Derived
+from derive.series import SeriesDual
 
 FORMS = ("phi", "dphi", "phi_diagonal", "dphi_diagonal", "mean", "second_moment", "bound")
 

@@ -164,7 +164,7 @@ class Program:
 
 @dataclass(frozen=True)
 class SeriesIR:
-    """How Gaussian expectations of an activation without a closed form are computed (`derive.series`).
+    """How Gaussian expectations of an activation without a closed form are computed (`derive.rule`).
 
     Attributes
     ----------

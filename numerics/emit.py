@@ -7,13 +7,14 @@ functions, so that changing a value compiles nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from textwrap import indent
 from typing import assert_never
 
 from derive import ir
-from numerics import mehler, mehler_numpy, special
+from numerics import special
+from numerics.rules import Rules, has_series
 
 
 @dataclass(frozen=True)
@@ -66,16 +67,6 @@ def emit_domain(kernel: ir.KernelIR) -> str:
     return _module({"domain": kernel.domain}, kernel, "Domain of a kernel.", NUMPY)
 
 
-def different_rules(kernel: ir.KernelIR) -> list[ir.FunctionIR]:
-    """The activations with Hermite series; the k-th one's functions are phi_k and dphi_k in generated code."""
-    return list(dict.fromkeys(function for function in kernel.functions if function.series is not None))
-
-
-def has_series(kernel: ir.KernelIR) -> bool:
-    """Whether some activation's dual is a Hermite series."""
-    return any(function.series for function in kernel.functions)
-
-
 def emit_functions(functions: tuple[ir.FunctionIR, ...], values: Mapping[str, Fraction]) -> str:
     """Numba module of a network's activations: `phi(layer, x)` and `dphi(layer, x)`, layers from 0.
 
@@ -122,7 +113,7 @@ def _module(
     programs: Mapping[str, ir.Program], kernel: ir.KernelIR | None, title: str, dialect: Dialect
 ) -> str:
     """The module of some programs; `kernel` says what the layers of Hermite series are."""
-    rules = Rules.of(kernel, dialect)
+    rules = Rules.of(kernel, dialect.compiled)
     inner = {**rules.functions, **programs}
     used = {function for program in inner.values() for function in program.functions()}
     constants, helpers = special.texts(used & special.FUNCTIONS.keys(), dialect.compiled)
@@ -135,81 +126,6 @@ def _module(
     functions += rules.helpers
     functions += [_function(name, program, dialect, rules) for name, program in programs.items()]
     return "\n\n".join(head) + "\n\n\n" + "\n\n".join([*helpers, *functions])
-
-
-@dataclass(frozen=True)
-class Rules:
-    """What the layers of Hermite series need in a module: kinds[l] is the number of layer l's activation."""
-
-    kinds: Mapping[int, int] = field(default_factory=dict)
-    functions: Mapping[str, ir.Program] = field(default_factory=dict)
-    constants: str = ""
-    helpers: tuple[str, ...] = ()
-
-    @staticmethod
-    def of(kernel: ir.KernelIR | None, dialect: Dialect) -> Rules:
-        """Those of a kernel; without one, or without series, none."""
-        if kernel is None or not has_series(kernel):
-            return Rules()
-        different = different_rules(kernel)
-        constants, helpers = mehler.texts() if dialect.compiled else mehler_numpy.texts()
-        for k, function in enumerate(different):
-            constants += "\n" + _rule_text(k, function)
-        if dialect.compiled:
-            cases = [f"    if slot == {2 * k + s}:\n        return {('phi', 'dphi')[s]}_{k}(x)\n"
-                     for k in range(len(different)) for s in (0, 1)]  # fmt: skip
-            head = '@cfunc("float64(int64, float64)")\ndef f(slot, x):\n'
-            helpers = [head + "".join(cases) + "    return math.nan\n", *helpers]
-        return Rules(
-            kinds={
-                layer: different.index(f)
-                for layer, f in enumerate(kernel.functions, 1)
-                if f.series is not None
-            },
-            functions={
-                f"{name}_{k}": getattr(f, name) for k, f in enumerate(different) for name in ("phi", "dphi")
-            },
-            constants=constants,
-            helpers=tuple(helpers),
-        )
-
-    def call(
-        self, name: str, arguments: tuple[ir.Node, ...], text: list[str], compiled: bool, tables: str
-    ) -> str:
-        """One of `derive.ir.SERIES`; `text` are the printed arguments, `tables` the names of the two rows' tables."""
-        assert isinstance(arguments[0], ir.Number)
-        layer = int(arguments[0].value)
-        k, slope = self.kinds[layer], name.startswith("kappa_dot")
-        f, heights = ("dphi", "HEIGHTS") if slope else ("phi", "SMOOTH")
-        if name.endswith("diagonal"):
-            assert isinstance(arguments[1], ir.Number)
-            table = tables[int(arguments[1].value)]
-            rule = f"(EDGES_{k}, KINKS_{k}, {heights}_{k})"
-            return (
-                f"{table}[{layer - 1}, {int(slope)}, 0]"
-                if compiled
-                else f"second_moment({f}_{k}, {rule}, {text[2]})"
-            )
-        covariance = ", ".join(text[1:])
-        if compiled:
-            return f"kappa(f, {2 * k + slope}, EDGES_{k}, KINKS_{k}, {heights}_{k}, {tables[0]}[{layer - 1}], {tables[1]}[{layer - 1}], {covariance})"
-        rules = f"(EDGES_{k}, KINKS_{k}, {heights}_{k}), phi_{k}, (EDGES_{k}, KINKS_{k}, SMOOTH_{k})"
-        return f"kappa({f}_{k}, {rules}, {covariance})"
-
-
-def _rule_text(k: int, function: ir.FunctionIR) -> str:
-    """The constants of one activation's rule."""
-    assert function.series is not None
-    columns = {
-        "EDGES": function.series.edges,
-        "KINKS": tuple(position for position, _ in function.series.kinks),
-        "HEIGHTS": tuple(height for _, height in function.series.kinks),
-    }
-    lines = [f"\n# {function.text}"]
-    for name, values in columns.items():
-        inner = ", ".join(repr(float(value)) for value in values)
-        lines.append(f"{name}_{k} = np.array(({inner}{',' if values else ''}))")
-    return "\n".join([*lines, f"SMOOTH_{k} = 0.0 * HEIGHTS_{k}"])
 
 
 def _with_numpy(imports: str) -> str:

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from derive.errors import DerivationError, NumericalError
 from numerics import blocks
 from numerics.arrays import as_rows, require_kernel
-from numerics.emit import has_series
 from numerics.mehler import ACCEPTED, ORDER
 from numerics.memory import guard
+from numerics.rules import has_series
 
 if TYPE_CHECKING:
     from numerics.kernel import Kernel

@@ -26,10 +26,11 @@ from derive.trace import Step, proof
 from numerics import gram
 from numerics.arrays import as_rows
 from numerics.build import build
-from numerics.emit import emit_domain, emit_numba, emit_numpy, emit_values, has_series
+from numerics.emit import emit_domain, emit_numba, emit_numpy, emit_values
 from numerics.interpret import MULTIPRECISION, interpret
 from numerics.memory import guard
 from numerics.route import routes
+from numerics.rules import has_series
 from numerics.sphere import OnSphere
 
 CONVENTIONS = """\

@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from derive import ir
 from numerics.build import build
-from numerics.emit import different_rules, emit_values
+from numerics.emit import emit_values
 from numerics.mehler import ACCEPTED, ORDER, TOLERANCE
+from numerics.rules import different_rules
 
 
 def routes(kernel: ir.KernelIR, parameters: NDArray[np.float64]) -> tuple[str, ...]:
@@ -36,8 +37,8 @@ def _shares(kernel: ir.KernelIR, parameters: NDArray[np.float64]) -> dict[int, t
         match assign.value:
             case ir.Call("kappa_diagonal", (ir.Number(layer), _, ir.Name(Q))):
                 k = rules.index(kernel.functions[int(layer) - 1])
-                rule = tuple(getattr(module, f"{name}_{k}") for name in ("EDGES", "KINKS", "SMOOTH"))
-                norm, rest = module.row_of(getattr(module, f"phi_{k}"), rule, values[Q])[:2]
+                phi, rule = getattr(module, f"phi_{k}"), getattr(module, f"RULE_{k}")
+                norm, rest = module.row_of(phi, rule, values[Q])[:2]
                 shares[int(layer)] = (values[Q], float(rest**2 / norm) if norm else 1.0)
     return shares
 

@@ -11,7 +11,7 @@ from derive.activation import Activation
 from derive.derivation import derive_kernel
 from derive.errors import BadKernelFile, DerivationError, DerivationTimeout
 from derive.network import mlp
-from derive.series import series_dual
+from derive.rule import integration_rule
 
 TANH = derive_kernel(mlp("tanh", depth=2))
 
@@ -19,7 +19,7 @@ TANH = derive_kernel(mlp("tanh", depth=2))
 @pytest.mark.parametrize("text", ["tanh", "softsign", "mish", "tanh(x) + sign(x - 1)", "sin(x)*tanh(x)"])
 def test_phi_is_resolved_on_every_panel(text):
     """Chebyshev interpolation of degree 31 on every panel, at points between its nodes."""
-    derived = series_dual(Activation(text))
+    derived = integration_rule(Activation(text))
     rule = derived.dual.rule
     function = derivation.sympy.lambdify("x", derived.phi, modules="mpmath")
     for left, right in list(zip(rule.edges, rule.edges[1:], strict=False))[:: max(1, len(rule.edges) // 8)]:
@@ -38,10 +38,10 @@ def test_phi_is_resolved_on_every_panel(text):
 
 
 def test_certified_intervals():
-    assert series_dual(Activation("tanh")).dual.rule.largest == 1600
-    assert series_dual(Activation("exp(x)*tanh(x)")).dual.rule.largest == 1
-    assert series_dual(Activation("tanhshrink")).dual.rule.smallest == 0
-    cancelling = series_dual(Activation("max(x, 0) - tanh(max(x, 0))")).dual.rule
+    assert integration_rule(Activation("tanh")).dual.rule.largest == 1600
+    assert integration_rule(Activation("exp(x)*tanh(x)")).dual.rule.largest == 1
+    assert integration_rule(Activation("tanhshrink")).dual.rule.smallest == 0
+    cancelling = integration_rule(Activation("max(x, 0) - tanh(max(x, 0))")).dual.rule
     assert cancelling.smallest == Fraction(1, 10**6)
     assert cancelling.kinks == ((0, 0),)
 
@@ -58,7 +58,7 @@ def test_certified_intervals():
 )
 def test_no_rule(text, reason):
     with pytest.raises(DerivationError, match=reason):
-        series_dual(Activation(text))
+        integration_rule(Activation(text))
 
 
 def test_a_closed_form_that_takes_too_long_becomes_a_series(monkeypatch):

@@ -8,7 +8,7 @@ import sympy
 
 from derive.activation import Activation
 from derive.dual import dual_activation
-from derive.series import series_dual
+from derive.rule import integration_rule
 from derive.trace import proof
 from quasintk.pipeline import kernel
 
@@ -67,4 +67,4 @@ def test_a_kernels_trace_ends_with_its_recursion():
     assert steps[-1].expression.startswith("K_2 = ")
     assert all(step.rule and step.source and step.expression for step in steps)
     assert "[Mehler's formula]" in "\n".join(map(str, kernel("tanh").trace))
-    assert proof(series_dual(Activation("tanh")).dual)[-1].rule == "certificate"
+    assert proof(integration_rule(Activation("tanh")).dual)[-1].rule == "certificate"

@@ -20,7 +20,7 @@ from derive.ir import OUTPUTS
 from derive.lower import kernel_of
 from derive.network import mlp
 from derive.parse import SYMBOL
-from derive.series import series_dual
+from derive.rule import integration_rule
 from numerics import mehler
 from numerics.build import build
 from numerics.kernel import Kernel
@@ -50,7 +50,9 @@ def by_series(text, **options):
     """The kernel of an activation by its Hermite series, whether or not it has a closed form."""
     network = mlp(Activation(text), **options)
     (activation,) = {layer for layer in network.layers if isinstance(layer, Activation)}
-    return Kernel(kernel_of(network, {activation.name: series_ir(series_dual(activation), "for a test")}))
+    return Kernel(
+        kernel_of(network, {activation.name: series_ir(integration_rule(activation), "for a test")})
+    )
 
 
 class Rule:
