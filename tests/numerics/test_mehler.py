@@ -2,6 +2,7 @@
 
 import math
 import pickle
+from fractions import Fraction
 from functools import cache
 
 import mpmath
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from derive import oracle, special
 from derive.activation import Activation
 from derive.dual import dual_activation
-from derive.errors import DerivationError, NoClosedForm
+from derive.errors import DerivationError, NoClosedForm, NumericalError
 from derive.formulas import series_ir
 from derive.ir import OUTPUTS
 from derive.lower import kernel_of
@@ -23,7 +24,9 @@ from derive.parse import SYMBOL
 from derive.rule import integration_rule
 from numerics import mehler
 from numerics.build import build
+from numerics.interpret import interpret
 from numerics.kernel import Kernel
+from numerics.quadrature import multiprecision
 from quasintk.pipeline import kernel
 
 NAMES = [
@@ -196,6 +199,22 @@ def test_numpy_is_numba():
         found = build(one.source("numpy")).pair(q[:, None], q[None], dots, *one.parameter_values)
         for a, b in zip(found, one(X, get=OUTPUTS), strict=True):
             np.testing.assert_allclose(np.broadcast_to(a, b.shape)[off], b[off], rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("name", ["mish", "softsign"])
+def test_compiled_is_interpreter(name):
+    """Two layers against quadrature at 25 digits, which shares no rule with compiled code."""
+    one = kernel(name, depth=2, weights="ternary", W_std=1.3, b_std=0.2)
+    x, y = np.array([1.0, -0.5]), np.array([0.25, 2.0])
+    found = [matrix[0, 0] for matrix in one([x], [y], get=OUTPUTS)]
+    with mpmath.workdps(25):
+        inputs = {"q_x": Fraction(5, 8), "q_y": Fraction(65, 32), "m_0": Fraction(-3, 8)}
+        values = interpret(one.ir.pair, {**one.parameters, **inputs}, multiprecision(one.ir))
+        assert found == pytest.approx([float(values[output]) for output in OUTPUTS], rel=1e-12)
+        near = {"q_x": Fraction(1), "q_y": Fraction(1), "m_0": 1 - Fraction(1, 10**6)}
+        real = kernel("softsign", weights="real")
+        with pytest.raises(NumericalError):
+            interpret(real.ir.pair, {**real.parameters, **near}, multiprecision(real.ir))
 
 
 def test_explain_gives_the_kernels_values():
