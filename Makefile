@@ -8,7 +8,7 @@ demo: .venv/ready
 	$(BIN)/python -m quasintk.studies.digits -o build/demo
 
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadfile
 
 test-slow: .venv/ready
 	$(BIN)/pytest -m slow --timeout 3600

@@ -65,7 +65,7 @@ def dual_of(stored: ir.ActivationIR, activation: Activation) -> Dual:
     points, digits, seed = stored.dual.certificate
     certificate = DualCertificate(points, digits, seed)
     if stored.function.series is not None:
-        return SeriesDual(activation, stored.function.series, certificate)
+        return SeriesDual(activation, stored.function.series, certificate, stored.dual.reason)
     symbols = {str(s): s for s in (var1, var2, cov12, gaussian.variance, gaussian.nu, gaussian.sig)}
     symbols |= {name: sympy.Symbol(name, positive=True) for name, _ in activation.parameters}
     absent: dict[str, Any] = {**dict.fromkeys(FORMS), "dphi_diagonal": sympy.oo}

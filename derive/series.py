@@ -65,6 +65,8 @@ class SeriesDual:
     rule : derive.ir.SeriesIR
     certificate : DualCertificate
         Agreement of the rule in float64 with the oracle, at random variances.
+    reason : str
+        Why there is no closed form.
     layer : int
         The activation layer that the formulas belong to.
     """
@@ -72,6 +74,7 @@ class SeriesDual:
     activation: Activation
     rule: ir.SeriesIR
     certificate: DualCertificate
+    reason: str = ""
     layer: int = 1
 
     @property

@@ -49,6 +49,8 @@ def proof(dual: Dual) -> tuple[Step, ...]:
 def _of_series(dual: SeriesDual) -> Iterator[Step]:
     certificate = dual.certificate
     yield Step("activation", "definition", f"phi(x) = {dual.activation.text}")
+    if dual.reason:
+        yield Step("look for a closed form", THEORY, dual.reason)
     yield Step(
         "expand in Hermite polynomials",
         "Mehler's formula",
