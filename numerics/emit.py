@@ -253,6 +253,7 @@ NUMPY = Dialect(
     pi="np.pi",
     functions={
         **{name: f"np.{name}" for name in (*_ELEMENTARY, "abs", "sign")},
+        **{name: f'np.vectorize(math.{name}, otypes="d")' for name in ("erf", "erfc")},
         **{"atan": "np.arctan", "max": "np.maximum", "min": "np.minimum"},
         **{name: name for name in special.FUNCTIONS if name != "sign"},
     },

@@ -10,6 +10,7 @@ from derive.derivation import derive_kernel
 from derive.errors import DerivationError
 from derive.ir import KernelIR
 from derive.network import Network, mlp
+from numerics.gram import outside
 from numerics.kernel import Kernel
 
 
@@ -50,8 +51,5 @@ def _finite(kernel: Kernel) -> Kernel:
     """The kernel, unless it is infinite for inputs of the usual norm, |x|^2 = d."""
     margin = kernel.margin(np.ones(1))
     if margin is not None and margin[0] <= 0:
-        raise DerivationError(
-            f"E[phi(u)^2] is infinite for inputs with |x|^2 = d in {kernel!r}: the activation grows too fast for "
-            "W_std^2 q + b_std^2 with q = 1. Lower W_std (scaling the data is the same), or use a bounded activation."
-        )
+        raise DerivationError(outside(kernel, f"inputs with |x|^2 = d in {kernel!r}"))
     return kernel

@@ -39,11 +39,21 @@ def test_phi_is_resolved_on_every_panel(text):
 
 def test_certified_intervals():
     assert integration_rule(Activation("tanh")).dual.rule.largest == 1600
-    assert integration_rule(Activation("exp(x)*tanh(x)")).dual.rule.largest == 1
+    assert integration_rule(Activation("exp(x)*tanh(x)")).dual.rule.largest == 4
     assert integration_rule(Activation("tanhshrink")).dual.rule.smallest == 0
     cancelling = integration_rule(Activation("max(x, 0) - tanh(max(x, 0))")).dual.rule
     assert cancelling.smallest == Fraction(1, 10**6)
     assert cancelling.kinks == ((0, 0),)
+
+
+@pytest.mark.parametrize(
+    "text", ["tanh(1000*x)", "sqrt(x**2 + 1e-6)", "sigmoid(100*x)*x", "softplus(100*x)/100"]
+)
+def test_narrow_features_and_overflow_are_no_obstacle(text):
+    """A step or bend behind a panel's end; exp(1000) on the way."""
+    dual = integration_rule(Activation(text)).dual
+    assert dual.rule.largest == 1600
+    assert dual.certificate.digits >= 14
 
 
 @pytest.mark.parametrize(

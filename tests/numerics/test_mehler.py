@@ -31,7 +31,7 @@ from quasintk.pipeline import kernel
 
 NAMES = [
     "tanh", "sigmoid", "silu", "mish", "softplus", "softsign", "logsigmoid", "tanhshrink", "gelu_tanh",
-    "tanh(3*x)*max(x, 0)", "atan(x)*abs(x - 1)", "tanh(x) + sign(x - 1)/2", "Phi(x)**2",
+    "tanh(3*x)*max(x, 0)", "atan(x)*abs(x - 1)", "tanh(x) + sign(x - 1)/2", "Phi(x)**2", "softplus(30*x)/30",
 ]  # fmt: skip
 
 
