@@ -118,3 +118,12 @@ def test_richardson_leaves_less_bias_than_the_tolerance():
         error = np.sqrt(4 * high.var(axis=0) / len(high) + low.var(axis=0) / len(low)) / scale
         assert (np.abs(bias) <= 2e-3 + 3 * error).all()
         assert (error < 2.5e-3).all()
+
+
+@pytest.mark.parametrize("text", ["sign", "tanh(x) + sign(x)"])
+def test_an_ntk_with_point_masses_is_not_called_wrong(text, request):
+    """Sampled gradients do not see the jump: p and m are checked, the NTK is left undecided."""
+    certificate = verify(kernel(text), seed=seed_of(request), budget=8)
+    assert certificate.status == "INCONCLUSIVE"
+    assert "ntk (phi jumps: no sample)" in str(certificate)
+    assert "FAIL" not in str(certificate)
