@@ -13,7 +13,7 @@ from derive import cache, codec, ir, worker
 from derive.activation import Activation
 from derive.dual import dual_activation
 from derive.errors import BadKernelFile, DerivationTimeout, NoClosedForm
-from derive.formulas import closed_ir, dual_of, series_ir
+from derive.formulas import closed_ir, duals_of, series_ir
 from derive.lower import kernel_of, network_of, rebuilt, structure
 from derive.network import Network
 from derive.recursion import Recursion, parameters, unroll
@@ -103,8 +103,9 @@ def kernel_task(argument: str) -> str:
 
 def formulas(kernel: ir.KernelIR) -> Recursion:
     """The recursion of a kernel in SymPy, from the duals it was stored with."""
-    stored = activations(kernel)
-    return unroll(network_of(kernel), lambda activation: dual_of(stored[activation.name], activation))
+    network = network_of(kernel)
+    duals = duals_of(network, activations(kernel))
+    return unroll(network, lambda activation: duals[activation.name])
 
 
 def activations(kernel: ir.KernelIR) -> dict[str, ir.ActivationIR]:

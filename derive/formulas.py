@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, assert_never
 
 import sympy
@@ -10,6 +11,7 @@ from derive import gaussian, ir, special
 from derive.activation import Activation
 from derive.certificate import DualCertificate
 from derive.dual import DualActivation
+from derive.network import Network
 from derive.nodes import FUNCTIONS, to_node
 from derive.parse import SYMBOL
 from derive.pieces import pieces
@@ -73,6 +75,12 @@ def dual_of(stored: ir.ActivationIR, activation: Activation) -> Dual:
     return DualActivation(
         activation=activation, homogeneity=stored.dual.homogeneity, certificate=certificate, **forms
     )
+
+
+def duals_of(network: Network, stored: Mapping[str, ir.ActivationIR]) -> dict[str, Dual]:
+    """The duals of a network's activations, by name; each is turned into formulas once."""
+    layers = {layer.name: layer for layer in network.layers if isinstance(layer, Activation)}
+    return {name: dual_of(stored[name], layer) for name, layer in layers.items()}
 
 
 def _certificate(certificate: DualCertificate) -> tuple[int, int, int]:

@@ -10,7 +10,7 @@ import sympy
 
 from derive import ir
 from derive.activation import Activation
-from derive.formulas import dual_of
+from derive.formulas import duals_of
 from derive.network import Dense, Network
 from derive.nodes import to_node
 from derive.recursion import LayerMoments, Recursion, m_0, parameters, q_x, q_y, unroll
@@ -25,7 +25,8 @@ def kernel_of(network: Network, stored: Mapping[str, ir.ActivationIR]) -> ir.Ker
     DerivationError
         If the NTK is infinite on the diagonal.
     """
-    recursion = unroll(network, lambda activation: dual_of(stored[activation.name], activation))
+    duals = duals_of(network, stored)
+    recursion = unroll(network, lambda activation: duals[activation.name])
     return lower(network, recursion, stored)
 
 
@@ -121,12 +122,12 @@ def _domain(
 
     Below the smallest certified variance it is negative too.
     """
-    margins, variance = [], None
+    margins, variance, duals = [], None, duals_of(network, stored)
     for layer, step in zip(network.layers, recursion.diagonal, strict=True):
         if isinstance(layer, Dense):
             variance = step.moments.q_x
         else:
-            dual = dual_of(stored[layer.name], layer)
+            dual = duals[layer.name]
             margins += [1 - variance / dual.bound] if dual.bound is not None else []
             margins += [variance / dual.least - 1] if dual.least is not None else []
     if not margins:

@@ -12,10 +12,9 @@ import sympy
 from numpy.typing import NDArray
 
 from derive import codec, ir
-from derive.activation import Activation
 from derive.derivation import activations, formulas
 from derive.errors import DerivationError, NoClosedForm
-from derive.formulas import dual_of
+from derive.formulas import duals_of
 from derive.ir import OUTPUTS
 from derive.lower import network_of
 from derive.network import Network
@@ -150,8 +149,7 @@ class Kernel:
     @property
     def duals(self) -> tuple[Dual, ...]:
         """The dual of every different activation: formulas with their certificate, or a certified rule."""
-        layers = {layer.name: layer for layer in self.network.layers if isinstance(layer, Activation)}
-        return tuple(dual_of(stored, layers[name]) for name, stored in activations(self.ir).items())
+        return tuple(duals_of(self.network, activations(self.ir)).values())
 
     @property
     def route(self) -> tuple[str, ...]:
