@@ -154,6 +154,9 @@ def _check_kernel(kernel: ir.KernelIR) -> None:
     own = [program for function in kernel.functions for program in _programs_of(function)]
     for program in (*programs, *own):
         _check_program(program)
+    for program in (kernel.pair, kernel.diagonal):
+        if {name for name, _ in program.outputs} != set(ir.OUTPUTS):
+            raise BadKernelFile(f"The kernel file's programs must return {', '.join(ir.OUTPUTS)}.")
     layers = [i for i, function in enumerate(kernel.functions, 1) if function.series]
     if layers and kernel.domain is None:
         raise BadKernelFile("The kernel file lacks the domain of its Hermite series.")

@@ -262,6 +262,18 @@ class KernelIR:
     duals: tuple[DualIR, ...]
     parameters: tuple[tuple[str, Fraction], ...]
 
+    @property
+    def jumping(self) -> tuple[bool, ...]:
+        """Of each activation layer, whether phi jumps: phi' then has point masses, which no sampled gradient sees."""
+        names = [rest[0] for kind, *rest in self.network if kind == "activation"]
+        forms = {dual.activation: dict(dual.forms) for dual in self.duals}
+        return tuple(
+            any(height for _, height in function.series.kinks)
+            if function.series is not None
+            else "dphi_diagonal" not in forms[name]
+            for name, function in zip(names, self.functions, strict=True)
+        )
+
 
 def names_in(node: Node) -> Iterator[str]:
     """All names a node reads."""

@@ -128,7 +128,10 @@ def _determinant(poly: sympy.Expr) -> sympy.Expr | None:
     ]:
         return None
     scale = sympy.sqrt(number)
-    bases = [-base if base.subs({var1: 0, var2: 0}).is_negative else base for base in bases]
+    negative = [bool(base.subs({var1: 0, var2: 0}).is_negative) for base in bases]
+    if sum(negative) % 2:
+        return None
+    bases = [-base if turned else base for base, turned in zip(bases, negative, strict=True)]
     return Sine(scale * bases[0], scale * bases[1], sympy.sqrt(-leading[0]) * cov12) ** 2
 
 

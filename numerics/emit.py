@@ -88,6 +88,12 @@ def emit_functions(functions: tuple[ir.FunctionIR, ...], values: Mapping[str, Fr
     return text
 
 
+def emit_activation(function: ir.FunctionIR) -> str:
+    """NumPy module with `phi(x, parameters...)` and `dphi(x, parameters...)` of one activation, elementwise."""
+    programs = {"phi": function.phi, "dphi": function.dphi}
+    return _module(programs, None, f"Activation {function.text}.", NUMPY)
+
+
 def _kernel_module(kernel: ir.KernelIR, outputs: tuple[str, ...], title: str, dialect: Dialect) -> str:
     programs = {"pair": kernel.pair.restricted(*outputs), "diagonal": kernel.diagonal.restricted(*outputs)}
     if has_series(kernel) and dialect.compiled:

@@ -210,10 +210,7 @@ class Kernel:
     @property
     def jumps(self) -> bool:
         """Whether some activation jumps: the NTK then holds the point masses of phi', which no sampled gradient sees."""
-        series = [f.series for f in self.ir.functions if f.series is not None]
-        closed = [dict(dual.forms) for dual in self.ir.duals if dual.forms]
-        by_rule = any(height for rule in series for _, height in rule.kinks)
-        return by_rule or any("dphi_diagonal" not in forms for forms in closed)
+        return any(self.ir.jumping)
 
     @property
     def homogeneous(self) -> bool:

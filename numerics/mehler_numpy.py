@@ -119,13 +119,13 @@ def kappa(f: Any, rule: Any, phi: Any, smooth: Any, var1: Any, var2: Any, cov12:
     return total
 
 
-def second_moment(f: Any, rule: Any, var: Any) -> Any:
+def squared_norm(f: Any, rule: Any, var: Any) -> Any:
     """E[f(u)^2], elementwise."""
     return rows_of(f, rule, var)[..., 0]
 
 
 def texts() -> tuple[str, list[str]]:
     """Constants and functions that generated code must hold."""
-    functions = (nodes_of, row_of, rows_of, conditional, deltas, direct, checked, kappa, second_moment)
+    functions = (nodes_of, row_of, rows_of, conditional, deltas, direct, checked, kappa, squared_norm)
     sources = [inspect.getsource(function) for function in functions]
     return CONSTANTS, [text.replace(": Any", "").replace(" -> Any", "") for text in sources]

@@ -69,7 +69,7 @@ class Rules:
             return (
                 f"{table}[{layer - 1}, {int(slope)}, 0]"
                 if compiled
-                else f"second_moment({f}_{k}, {rule}_{k}, {text[2]})"
+                else f"squared_norm({f}_{k}, {rule}_{k}, {text[2]})"
             )
         covariance = ", ".join(text[1:])
         if compiled:

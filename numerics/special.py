@@ -37,8 +37,12 @@ def heaviside(x: Any) -> Any:
 
 @njit(error_model="numpy")
 def sine(var1: Any, var2: Any, cov12: Any) -> Any:
-    """sqrt(var1 var2 - cov12^2), safe from overflow, 0 where rounding made it negative."""
-    root = math.sqrt(var1) * math.sqrt(var2)
+    """sqrt(var1 var2 - cov12^2), safe from overflow, 0 where rounding made it negative.
+
+    For equal variances the root is var1 to the last bit, so that the sine vanishes where var1 - |cov12| does, and not before.
+    """
+    high = max(var1, var2)
+    root = high * math.sqrt(min(var1, var2) / max(high, 1e-200))
     return math.sqrt(max(root - cov12, 0.0)) * math.sqrt(max(root + cov12, 0.0))
 
 
@@ -72,9 +76,12 @@ def sinh_scaled(x: Any, shift: Any) -> Any:
 
 @njit(error_model="numpy")
 def tail(h: Any, var: Any, shift: Any) -> Any:
-    """exp(shift) P(z > h) for z ~ N(0, var); far out by the asymptotic series of the Mills ratio."""
+    """exp(shift) P(z > h) for z ~ N(0, var); far out by the asymptotic series of the Mills ratio.
+
+    Where rounding made var vanish, so does h but for rounding: the limit is 1/2.
+    """
     if var <= 0.0:
-        return exponential(shift) * (1.0 if h < 0.0 else (0.5 if h == 0.0 else 0.0))
+        return exponential(shift) * (1.0 if h < -1e-13 else (0.5 if h < 1e-13 else 0.0))
     z = h / math.sqrt(2.0 * var)
     if z < 10.0:
         return 0.5 * exponential(shift) * math.erfc(z)

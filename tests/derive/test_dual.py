@@ -193,3 +193,9 @@ def test_parameters_stay_symbols():
 
 def test_the_bound_of_an_infinite_second_moment():
     assert dual_activation(Activation("exp(x**2/20)*x")).bound == 5
+
+
+def test_a_base_that_is_negative_at_small_variances_is_no_determinant():
+    """exp with a threshold beside a kink: `present` once turned var1 - 1 into 1 - var1, which the certificate refused."""
+    activation = Activation("max(x, 0) + (x if x > 0.1 else exp(0.1*x))")
+    assert dual_activation(activation).certificate.digits >= 30

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from derive.activation import Activation
 from derive.ir import OUTPUTS
 from numerics.build import build
-from numerics.emit import emit_functions
+from numerics.emit import emit_activation, emit_functions
 from quasintk.pipeline import kernel
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -71,3 +72,10 @@ def test_functions_of_a_neuron():
         assert [module.dphi(layer, x) for x in (-2.0, 3.0)] == [-0.25, 5.75]
     assert [module.phi(1, x) for x in (-2.0, 3.0)] == [2.0, 3.0]
     assert [module.dphi(1, x) for x in (-2.0, 3.0)] == [-1.0, 1.0]
+
+
+def test_one_activation_elementwise():
+    module = build(emit_activation(kernel(Activation("max(x, 0)**2 - a*x", a=0.25)).ir.functions[0]))
+    x = np.array([[-2.0, 3.0]])
+    np.testing.assert_array_equal(module.phi(x, 0.25), [[0.5, 8.25]])
+    np.testing.assert_array_equal(module.dphi(x, 0.25), [[-0.25, 5.75]])

@@ -271,3 +271,12 @@ def test_parameters_of_a_series_are_its_numbers():
 def test_what_no_rule_can_integrate_is_refused(text):
     with pytest.raises(DerivationError):
         kernel(text)
+
+
+def test_the_latent_parameterization_has_a_parameter_second_moment():
+    """Two layers: no helper of generated code bears that name."""
+    latent = kernel("tanh", depth=2, weights="ternary", parameterization="latent")
+    x, y = np.array([1.0, 0.3]), np.array([-0.2, 0.9])
+    assert latent.explain(x, y)["m_2"] == pytest.approx(
+        kernel("tanh", depth=2, weights="ternary").explain(x, y)["m_2"]
+    )
