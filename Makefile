@@ -34,4 +34,5 @@ lock:
 		--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet -o lock.txt
 
 clean:
+	find derive numerics verify quasintk -name __pycache__ -prune -exec rm -rf {} +
 	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from numerics.zonal import spectrum as spectrum
     from quasintk.pipeline import kernel as kernel
     from verify.check import verify as verify
+    from verify.latents import sample_network as sample_network
+    from verify.quasi import quasi_network as quasi_network
 
 _PUBLIC = {
     "Activation": "derive.activation",
@@ -43,6 +45,8 @@ _PUBLIC = {
     "kernel": "quasintk.pipeline",
     "mlp": "derive.network",
     "spectrum": "numerics.zonal",
+    "quasi_network": "verify.quasi",
+    "sample_network": "verify.latents",
     "verify": "verify.check",
 }
 __all__ = list(_PUBLIC)

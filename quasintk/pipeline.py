@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from derive.derivation import derive_kernel
-from derive.errors import DerivationError
 from derive.ir import KernelIR
 from derive.network import Network, mlp
-from numerics.gram import outside
+from numerics.domain import require_finite
 from numerics.kernel import Kernel
 
 
@@ -44,12 +41,4 @@ def kernel(network: object, **options: Any) -> Kernel:
         raise TypeError(f"Options {', '.join(options)} belong to an activation; this network has its own.")
     net: Network = network if isinstance(network, Network) else mlp(network, **options)
     ir: KernelIR = derive_kernel(net)
-    return _finite(Kernel(ir))
-
-
-def _finite(kernel: Kernel) -> Kernel:
-    """The kernel, unless it is infinite for inputs of the usual norm, |x|^2 = d."""
-    margin = kernel.margin(np.ones(1))
-    if margin is not None and margin[0] <= 0:
-        raise DerivationError(outside(kernel, f"inputs with |x|^2 = d in {kernel!r}"))
-    return kernel
+    return require_finite(Kernel(ir))

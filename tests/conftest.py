@@ -14,6 +14,10 @@ settings.load_profile("quasintk")
 _folder = tempfile.TemporaryDirectory(prefix="quasintk-cache-")
 os.environ["QUASINTK_CACHE"] = _folder.name
 
+# Compiled functions of this run alone, shared with its workers: Numba does not notice changes of imported functions.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    os.environ["NUMBA_CACHE_DIR"] = _folder.name
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="rewrite tests/golden from today's output")

@@ -1,4 +1,4 @@
-"""Check a kernel: its code against the interpreter, its values against sampled finite networks."""
+"""verify(): a kernel against its own digits, the independent oracle, what holds of every kernel, and sampled networks."""
 
 from __future__ import annotations
 
@@ -6,72 +6,50 @@ import math
 import re
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from fractions import Fraction
-from itertools import takewhile
-from typing import Any
+from dataclasses import replace
+from numbers import Real
 
-import mpmath
 import numpy as np
 from numpy.typing import NDArray
 
-from derive.ir import OUTPUTS
+from derive.derivation import derive_kernel
+from derive.errors import BadKernelFile, NumericalError
 from derive.network import Dense, Network
 from numerics.arrays import require_kernel
-from numerics.interpret import interpret
 from numerics.kernel import Kernel
-from numerics.quadrature import multiprecision
-from numerics.rules import has_series
-from verify.eprocess import Status, Test, decide, detectable
-from verify.estimators import Sums
-from verify.report import Certificate, Check
-from verify.sampler import activations, sample
+from verify import __quasintk__
+from verify.claims import Claims, claims
+from verify.deterministic import code_checks, quadrature_checks
+from verify.ensemble import LANES, compiled_activations
+from verify.eprocess import Status, Test
+from verify.finite import NETWORKS, hidden_layers, network_stage
+from verify.layerwise import layer_stages
+from verify.properties import properties
+from verify.report import Certificate, Check, Gate, overall
+from verify.rerun import rerun
+from verify.sequential import run
+from verify.tails import HEAVIEST, heaviness
 
 Floats = NDArray[np.float64]
-LIMIT = 12.0
-"""Clipping of one sample's deviation, in units of the claim's scale; the samples' standard deviation is 0.3 to 1."""
-CODE_TOLERANCE = 1e-12
-"""Compiled code against 40 digits, inputs not parallel; about ten layers of rounding."""
-
-Claims = dict[str, tuple[float, float]]
-"""Claimed value and scale sqrt(K(x, x) K(y, y)) of every quantity and pair, by name."""
-
-
-@dataclass(frozen=True)
-class Stage:
-    """Networks to sample and what is claimed of them.
-
-    Attributes
-    ----------
-    network : Network
-    functions : module
-        Compiled activations.
-    width : int
-    biased : bool
-        Whether finite width biases the estimates: Richardson's step with networks of twice the width then
-        removes the leading term.
-    round : int
-        Samples between two looks.
-    test : Test
-        In units of the claims' scales. Its tolerance is what Richardson's step may leave of the bias; measured
-        below 1e-3 at widths 64 and 128 for three binary ReLU layers.
-    claims : Claims
-    share : float
-        Of the time budget.
-    """
-
-    network: Network
-    functions: Any
-    width: int
-    biased: bool
-    round: int
-    test: Test
-    claims: Claims
-    share: float
+MARGIN = 5e-3
+COARSEST = 10.0
+"""Times the margin: what a check may leave undetected where the budget does not reach the margin itself, if none was
+asked for.
+"""
+LAYERS_SHARE = 0.4
+"""Of the budget, for sampling layers; networks get the rest."""
+WIDTHS = ((2, 12, 1.5e-3), (3, 24, 3e-3), (64, 32, 8e-3))
+"""Hidden layers up to, least width, and what Richardson's step may leave of the bias there (docs/verify.md)."""
 
 
 def verify(
-    kernel: Kernel, seed: int = 0, budget: str | float = "20s", against: Network | None = None
+    kernel: Kernel,
+    seed: int = 0,
+    budget: str | float = "20s",
+    against: Network | None = None,
+    margin: float | None = None,
+    alpha: float = 1e-9,
+    beta: float = 1e-9,
 ) -> Certificate:
     """Test a kernel with guaranteed error rates.
 
@@ -80,90 +58,165 @@ def verify(
     kernel : Kernel
         Whose values are claimed.
     seed : int
-        Of the inputs and the networks.
+        Of the inputs and the networks, from 0 to 2^63 - 1.
     budget : str or float
-        Seconds, or "20s", "2m": sampling stops there if not everything is decided before; compiling the sampler,
-        about 5 s once in a process, comes on top.
+        Seconds, or "20s", "2m": sampling stops there if not everything is decided before; checks without chance,
+        1 to 15 s, and compiling the sampler, 20 s once in an installation, come on top.
     against : Network, optional
-        Whose sampled behaviour is the truth; by default the kernel's own network.
+        Whose behaviour is the truth; by default the kernel's own network.
+    margin : float, optional
+        Deviation, relative to sqrt(K(x, x) K(y, y)), whose absence a PASS shows, in (0, 0.1]. By default 0.005, or up to
+        ten times as much where the budget does not suffice for it: every check states the margin it attained.
+    alpha, beta : float
+        Probabilities of a wrong FAIL and of a wrong PASS for each sampled check, in (0, 0.5).
 
     Returns
     -------
     Certificate
-        FAIL: a wrong one has probability at most 1e-9 per check. PASS: no check is off by more than the margin,
-        with the same guarantee. INCONCLUSIVE: the budget ended first, or an activation jumps, so that the point masses
-        in its NTK cannot be sampled; p and m are then checked nevertheless.
+        FAIL: some check failed. PASS: all passed, and no quantity is off by more than its check's margin.
+        INCONCLUSIVE: the budget ended first, which is no pass.
 
     Raises
     ------
-    ValueError
-        If the budget cannot be read.
+    TypeError, ValueError
+        If an argument lies outside its domain.
 
     Notes
     -----
-    For two inputs x0, x1: first the second moments P and M of the first pre-activation, which finite width does not
-    bias; then p, m and the NTK of the whole network, every sample being Richardson's estimate
-    2 Y_2n - (Y_n + Y'_n) / 2 from independent networks of widths n, n and 2 n (theory.md, section 6).
+    Five gates, in this order; behind one that fails no other is tried (docs/verify.md):
+    code (every compiled route against 40 digits), quadrature (each layer's dual against the oracle), property (what holds
+    of every kernel), layer (weights and Gaussians of one layer sampled), network (finite networks of widths n and 3 n).
+    Where phi's tails are so heavy that rare events carry the kernel (cubes, exp at variance 1), layers and networks are
+    not sampled and INCONCLUSIVE. Where the kernel's layers are not those of `against`, single layers cannot be compared and networks alone decide.
     """
     start = time.perf_counter()
     require_kernel(kernel)
-    seconds = _seconds(budget)
-    network = kernel.network if against is None else against
+    seconds = seconds_of(budget)
+    network = _truth(kernel, against)
+    goal, coarsest = (MARGIN, COARSEST) if margin is None else (margin, 1.0)
+    test = _test(goal, alpha, beta)
     X = _inputs(seed)
-    checks, networks = [_code_check(kernel, X)], 0
-    if kernel.jumps:
-        claimed = float(kernel.diag(X[:1])[0])
-        checks.append(Check("ntk (phi jumps: no sample)", claimed, 0.0, 0.0, 1.0, 0.0, "INCONCLUSIVE"))
-    for stage in _stages(kernel, network, X):
-        if "FAIL" not in {check.status for check in checks}:
-            found, count = _run(stage, X, seed, stage.share * seconds)
-            checks, networks = [*checks, *found], networks + count
-    statuses = [check.status for check in checks]
-    overall: Status = (
-        "FAIL" if "FAIL" in statuses else "PASS" if set(statuses) == {"PASS"} else "INCONCLUSIVE"
-    )
+    checks: list[Check] = []
+    for gate in _gates(kernel, network, X, seed, seconds, test, coarsest):
+        checks += gate
+        if any(check.status == "FAIL" for check in checks):
+            break
     return Certificate(
-        status=overall,
+        status=overall(checks),
         checks=tuple(checks),
         kernel=repr(kernel).strip("<>"),
         against="its own network" if against is None else "the network given",
-        networks=networks,
-        seed=seed,
+        margin=goal,
+        alpha=alpha,
+        beta=beta,
+        networks=max((NETWORKS * check.samples for check in checks if check.gate == "network"), default=0),
+        seed=int(seed),
         seconds=time.perf_counter() - start,
+        rerun=rerun(kernel, against, int(seed), budget, margin),
+        version=__quasintk__,
     )
 
 
-def _stages(kernel: Kernel, network: Network, X: Floats) -> Iterator[Stage]:
-    before = list(takewhile(lambda layer: isinstance(layer, Dense), network.layers))
-    functions, whole = activations(network), 1.0
-    if len(before) < len(network.layers):
-        head, whole = Network([*before, Dense("real", label="readout")]), 0.6
-        first = Test(tolerance=1e-6, margin=1e-2)
-        yield Stage(head, functions, 64, False, 16_384, first, _first_claims(kernel, X), 0.4)
-    outputs = Test(tolerance=2e-3, margin=4e-2)
-    yield Stage(network, functions, 64, True, 2048, outputs, _claims(kernel, X), whole)
-
-
-def _run(stage: Stage, X: Floats, seed: int, seconds: float) -> tuple[list[Check], int]:
-    """Sample until everything is decided, something failed, or the time, after compilation, is over."""
-    sample(stage.network, X, stage.width, 1, seed, functions=stage.functions)
+def _gates(
+    kernel: Kernel, network: Network, X: Floats, seed: int, seconds: float, test: Test, coarsest: float
+) -> Iterator[list[Check]]:
+    claimed = _claims(kernel, X)
+    yield list(code_checks(kernel, X, claimed))
+    keys = [int(key) for key in np.random.SeedSequence(seed).generate_state(2, np.uint64)]
+    comparable = _kinds(network) == _kinds(kernel.network)
+    if comparable:
+        yield list(quadrature_checks(network, claimed, test.margin))
+    yield list(_property_checks(kernel, seed))
+    heavy = _heavy(network, claimed) if comparable else frozenset()
+    stages = list(layer_stages(network, claimed, keys[0], test, heavy)) if comparable else []
+    for stage in stages:
+        stage.draw(0, 1)  # compiles
     start = time.perf_counter()
-    sums = {name: Sums(LIMIT) for name in stage.claims}
-    done = 0
-    while True:
-        for name, values in _samples(stage, X, seed, done).items():
-            sums[name] = sums[name].add(values)
-        done += stage.round
-        states = [decide(total, stage.test)[0] for total in sums.values()]
-        if "FAIL" in states or "INCONCLUSIVE" not in states or time.perf_counter() - start > seconds:
-            return [_check(name, sums[name], stage) for name in sums], done * (3 if stage.biased else 1)
+    for number, stage in enumerate(stages):
+        left = LAYERS_SHARE * seconds - (time.perf_counter() - start)
+        yield run(stage, left / (len(stages) - number), coarsest)
+    yield [_unsampled("layer", f"activation {number}") for number in sorted(heavy)]
+    if heavy:
+        yield [_unsampled("network", "p, m and the NTK")]
+        return
+    left = seconds - (time.perf_counter() - start)
+    yield _network_checks(network, X, claimed, keys[1], left, test, coarsest)
 
 
-def _seconds(budget: str | float) -> float:
+def _claims(kernel: Kernel, X: Floats) -> Claims:
+    try:
+        return claims(kernel, X)
+    except ZeroDivisionError:
+        raise NumericalError(f"{kernel!r} divides by 0 in {X.tolist()}: raise W_std or b_std.") from None
+    except (KeyError, TypeError, AttributeError) as error:
+        raise BadKernelFile(f"The kernel's formulas are damaged ({error!r}): derive it again.") from None
+
+
+def _heavy(network: Network, claimed: Claims) -> frozenset[int]:
+    """Activation layers, from 1, that rest on events too rare to be sampled."""
+    function = compiled_activations(network)
+    places = [i for i, layer in enumerate(network.layers) if not isinstance(layer, Dense)]
+    ratios = (
+        max(heaviness(function, number, float(variance)) for variance in np.diag(claimed.layers[place].same))
+        for number, place in enumerate(places)
+    )
+    return frozenset(number for number, ratio in enumerate(ratios, 1) if ratio > HEAVIEST)
+
+
+def _unsampled(gate: Gate, what: str) -> Check:
+    name = f"{what} (tails too heavy to sample)"
+    return Check(gate, name, math.nan, math.nan, 0.0, math.inf, 0.0, "INCONCLUSIVE")
+
+
+def _network_checks(
+    network: Network, X: Floats, claimed: Claims, key: int, seconds: float, test: Test, coarsest: float
+) -> list[Check]:
+    """A failure counts where networks of twice the width confirm it: their bias is a quarter."""
+    _, width, bias = next(row for row in WIDTHS if hidden_layers(network) <= row[0])
+    tolerant = replace(test, tolerance=min(bias, 0.5 * test.margin))
+    jumps = any(derive_kernel(network).jumping)
+    for factor in (1, 2):
+        stage = network_stage(network, X, claimed.outputs, key, jumps, factor * width, tolerant)
+        stage.draw(0, LANES)  # compiles
+        found = run(stage, seconds, coarsest)
+        if not any(check.status == "FAIL" for check in found):
+            break
+    return found
+
+
+def _property_checks(kernel: Kernel, seed: int) -> Iterator[Check]:
+    for finding in properties(kernel, seed):
+        if finding.holds is not None:
+            name = finding.name if finding.holds else f"{finding.name} ({finding.detail})"
+            status: Status = "PASS" if finding.holds else "FAIL"
+            yield Check("property", name, finding.worst, 0.0, 0.0, finding.tolerance, 0.0, status)
+
+
+def _kinds(network: Network) -> list[bool]:
+    return [isinstance(layer, Dense) for layer in network.layers]
+
+
+def _truth(kernel: Kernel, against: Network | None) -> Network:
+    if against is not None and not isinstance(against, Network):
+        raise TypeError(
+            f"against must be a Network, got {type(against).__name__}: make one with qn.mlp(...)."
+        )
+    return kernel.network if against is None else against
+
+
+def _test(margin: float, alpha: float, beta: float) -> Test:
+    for name, value, most in (("margin", margin, 0.1), ("alpha", alpha, 0.5), ("beta", beta, 0.5)):
+        if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value <= most:
+            raise ValueError(f"{name} must be a number above 0 and at most {most}, got {value!r}.")
+    return Test(tolerance=0.0, margin=margin, alpha=alpha, beta=beta)
+
+
+def seconds_of(budget: str | float) -> float:
+    """Seconds of a number or of a text such as "20s", "2m", "1h"."""
     if isinstance(budget, int | float) and not isinstance(budget, bool):
         value = float(budget)
     else:
-        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|m|h|)\s*", str(budget))
+        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|m|h|)\s*", str(budget), re.ASCII)
         value = float(match[1]) * {"s": 1, "": 1, "m": 60, "h": 3600}[match[2]] if match else math.nan
     if not 0 < value < math.inf:
         raise ValueError(
@@ -181,78 +234,3 @@ def _inputs(seed: int) -> Floats:
     angles = np.array([first, first + between])
     X: Floats = np.array([[1.4], [1.1]]) * np.stack([np.cos(angles), np.sin(angles)], axis=1)
     return X
-
-
-def _claims(kernel: Kernel, X: Floats) -> Claims:
-    rounding, nngp, ntk = kernel(X, get=("rounding", "nngp", "ntk"))
-    return _named({"p": rounding + nngp, "m": nngp, **({} if kernel.jumps else {"ntk": ntk})})
-
-
-def _first_claims(kernel: Kernel, X: Floats) -> Claims:
-    """P and M before the first activation, from the kernel's own program."""
-    number = [kind for kind, *_ in kernel.ir.network].index("activation")
-    P, M = np.empty((2, 2)), np.empty((2, 2))
-    for i, j in ((0, 0), (0, 1), (1, 0), (1, 1)):
-        values = kernel.explain(X[i], X[j])
-        P[i, j] = values[f"P_{number}"]
-        M[i, j] = values.get(f"M_{number}", P[i, j])
-    return _named({"P": P, "M": M})
-
-
-def _named(matrices: dict[str, Floats]) -> Claims:
-    return {
-        f"{quantity}(x{i}, x{j})": (float(K[i, j]), float(math.sqrt(K[i, i] * K[j, j])) or 1.0)
-        for quantity, K in matrices.items()
-        for i, j in ((0, 0), (0, 1), (1, 1))
-    }
-
-
-def _samples(stage: Stage, X: Floats, seed: int, done: int) -> dict[str, Floats]:
-    """One round of samples, as deviations from the claims in units of their scales."""
-    copies = 2 if stage.biased else 1
-    narrow = sample(stage.network, X, stage.width, copies * stage.round, seed, copies * done, stage.functions)
-    wide = None
-    if stage.biased:
-        wide = sample(stage.network, X, 2 * stage.width, stage.round, seed + 2**62, done, stage.functions)
-    deviations = {}
-    for name, (claimed, scale) in stage.claims.items():
-        quantity, i, j = re.fullmatch(r"(\w+)\(x(\d), x(\d)\)", name).groups()  # type: ignore[union-attr]  # our names
-        column = narrow.pairs.index((int(i), int(j)))
-        values = getattr(narrow, quantity.lower())[:, column].reshape(stage.round, copies).mean(axis=1)
-        if wide is not None:
-            values = 2 * getattr(wide, quantity.lower())[:, column] - values
-        deviations[name] = (values - claimed) / scale
-    return deviations
-
-
-def _check(name: str, sums: Sums, stage: Stage) -> Check:
-    claimed, scale = stage.claims[name]
-    status, evidence = decide(sums, stage.test)
-    return Check(
-        name=name,
-        claimed=claimed,
-        estimate=claimed + scale * sums.mean,
-        error=scale * sums.standard_error,
-        detectable=detectable(sums, stage.test),
-        evidence=evidence,
-        status=status,
-    )
-
-
-def _code_check(kernel: Kernel, X: Floats) -> Check:
-    """Compiled code against the interpreter at 40 digits, or at 25 with Hermite series."""
-    d = X.shape[1]
-    exact = [[Fraction(float(value)) for value in row] for row in X]
-    q_x, q_y, m_0 = (
-        sum(map(Fraction.__mul__, a, b)) / d for a, b in ((exact[0],) * 2, (exact[1],) * 2, exact)
-    )
-    found = kernel(X[:1], X[1:], get=OUTPUTS)
-    with mpmath.workdps(25 if has_series(kernel.ir) else 40):
-        inputs = {**kernel.parameters, "q_x": q_x, "q_y": q_y, "m_0": m_0}
-        values = interpret(kernel.ir.pair, inputs, multiprecision(kernel.ir))
-        expected = {name: float(values[name]) for name in OUTPUTS}
-    scale = max(max(map(abs, expected.values())), 1e-300)
-    worst = max(OUTPUTS, key=lambda name: abs(found[OUTPUTS.index(name)][0, 0] - expected[name]))
-    value = float(found[OUTPUTS.index(worst)][0, 0])
-    status: Status = "PASS" if abs(value - expected[worst]) <= CODE_TOLERANCE * scale else "FAIL"
-    return Check(f"code = interpreter ({worst})", value, expected[worst], 0.0, CODE_TOLERANCE, 0.0, status)

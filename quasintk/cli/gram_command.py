@@ -10,9 +10,8 @@ import numpy as np
 
 from derive.errors import NotEnoughMemory
 from numerics.gram import gram
-from numerics.kernel import Kernel
+from quasintk.cli.kernels import kernel_of
 from quasintk.cli.options import ExpressionCommand, expression_argument, get_option, network_options
-from quasintk.pipeline import kernel as derive_kernel
 
 
 @click.command("gram", cls=ExpressionCommand)
@@ -31,27 +30,12 @@ def command(expression: str, data: str, get: str, output: str, memory: str, **ne
     quasintk gram relu X.npy -o G.npy --depth 3
     quasintk derive relu --format json -o kernel.json && quasintk gram kernel.json X.npy -o G.npy
     """
-    kernel = _kernel(expression, network)
+    kernel = kernel_of(expression, network)
     rows = _load(Path(data))
     if Path(output).resolve() == Path(data).resolve():
         raise click.UsageError(f"The output {output} is the data file.")
     result = gram(kernel, rows, out=output, memory=memory, get=get)
     click.echo(f"Wrote {output}: {result.shape[0]} x {result.shape[1]}, {result.dtype}", err=True)
-
-
-def _kernel(expression: str, network: dict[str, Any]) -> Kernel:
-    if not expression.endswith(".json"):
-        return derive_kernel(expression, **network)
-    given = [
-        name
-        for name in network
-        if click.get_current_context().get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
-    ]
-    if given:
-        raise click.UsageError(
-            f"{expression} fixes the network: drop {', '.join('--' + n.replace('_', '-') for n in given)}."
-        )
-    return Kernel.from_json(Path(expression).read_text(encoding="utf-8"))
 
 
 def _load(path: Path) -> np.ndarray[Any, Any]:

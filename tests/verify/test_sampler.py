@@ -1,75 +1,177 @@
-"""Sampled networks: reproducible bits, the right rounding, and agreement with a network written in NumPy."""
+"""One network rounded many times: against NumPy from the same counters, its statistics, its gradients, bad input."""
 
 import numpy as np
 import pytest
+from philox_numpy import words_of
 
+import quasintk as qn
 from derive.activation import Activation
 from derive.network import Dense, Network, mlp
 from derive.weights import Levels, WeightLaw
-from verify import sampler
-from verify.sampler import sample
+from verify.latents import key_of, sample_network
 
-X = np.array([[1.0, 0.5], [-0.3, 1.2]])
-RELU = mlp("relu", depth=2, W_std=1.3, b_std=0.2)
+X = np.random.default_rng(0).normal(size=(3, 4))
+WIDTH = 13
+"""No multiple of the padding."""
+NETWORKS = {
+    "binary": mlp("relu", depth=2, b_std=0.3, W_std=1.3),
+    "ternary, latent": mlp("tanh", depth=1, weights="ternary", parameterization="latent"),
+    "16 levels": mlp("erf", depth=2, weights=Levels(16), b_std=0.1),
+    "mixed": Network(
+        [
+            Dense("real", 1.2),
+            Dense(WeightLaw("0.7"), trained=False),
+            Activation("relu"),
+            Dense("ternary", 0.9, 0.4),
+        ]
+    ),
+}
+PHI = {
+    "relu": (lambda u: np.maximum(u, 0), lambda u: (u > 0).astype(float)),
+    "tanh": (np.tanh, lambda u: 1 - np.tanh(u) ** 2),
+    "erf": (
+        np.vectorize(__import__("math").erf),
+        lambda u: 2 / np.sqrt(np.pi) * np.exp(-(u**2)),
+    ),
+}
 
 
-def test_numbers_depend_on_seed_and_number_only():
-    whole = sample(RELU, X, 8, 200, seed=3)
-    parts = [sample(RELU, X, 8, 77, seed=3), sample(RELU, X, 8, 123, seed=3, first=77)]
-    assert np.array_equal(whole.ntk, np.concatenate([part.ntk for part in parts]))
-    assert not np.array_equal(whole.ntk, sample(RELU, X, 8, 200, seed=4).ntk)
-    wider = sample(RELU, X, 32, 200, seed=3).p[:, 0]  # at width 8 whole layers may be 0
-    assert len(np.unique(wider)) == 200
+def weights_of(latents, k, rounding, key):
+    """Layer k's weights under one rounding; a counter's words serve columns a quarter of the padded width apart."""
+    w, step = latents.weights[k], float(latents.network.dense_layers[k].law.step)
+    if not step:
+        return w
+    quarter = -(-w.shape[1] // 4)
+    words = words_of(range(len(w)), range(quarter), k, rounding, key)
+    words = words.transpose(1, 0, 2).reshape(len(w), -1)[:, : w.shape[1]]
+    low = np.floor((w + 1) / step) * step - 1
+    return low + step * (words < np.floor((w - low) / step * 2.0**32))
+
+
+def once(latents, rounding, key):
+    """Pre-activations, inputs and derivatives of every layer under one rounding, each (n, rows)."""
+    network, width = latents.network, latents.width
+    layers, h, pre, slopes, scaled, k = list(network.layers), [latents.lifted(X)], [], [], [], 0
+    for position, layer in enumerate(layers):
+        if not isinstance(layer, Dense):
+            continue
+        scale = float(layer.W_std) / np.sqrt(float(layer.law.second_moment) * width)
+        W = scale * weights_of(latents, k, rounding, key)
+        u = h[-1] @ W.T + float(layer.b_std) * latents.biases[k]
+        behind = layers[position + 1 : position + 2]
+        phi, dphi = (
+            PHI[behind[0].name]
+            if behind and isinstance(behind[0], Activation)
+            else (lambda u: u, np.ones_like)
+        )
+        pre.append(u)
+        slopes.append(dphi(u))
+        h.append(phi(u))
+        scaled.append(W)
+        k += 1
+    g = [np.ones((len(X), 1))]
+    for k in range(len(scaled) - 1, 0, -1):
+        g.insert(0, g[0] @ scaled[k] * slopes[k - 1])
+    return pre, h, g
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_outputs_statistics_and_gradients_against_numpy(name):
+    """Single precision: 1e-5 of the largest; the same weights, so that nothing else may differ."""
+    network = NETWORKS[name]
+    latents, key = sample_network(network, WIDTH, rng=3), key_of(9)
+    samples = latents.sample(X, 6, rng=9, statistics=True, gradients=True)
+    runs = [once(latents, r, key) for r in range(6)]
+    outputs = np.array([pre[-1][:, 0] for pre, _, _ in runs])
+    assert samples.outputs == pytest.approx(outputs, abs=1e-5 * np.abs(outputs).max())
+    for k, found in enumerate(samples.hidden):
+        u, h = (np.array([run[which][k + which] for run in runs]) for which in (0, 1))
+        for value, expected in (
+            (found.mean, u.mean(axis=0)),
+            (found.variance, u.var(axis=0)),
+            (found.output_mean, h.mean(axis=0)),
+            (found.output_second_moment, (h**2).mean(axis=0)),
+        ):
+            assert value == pytest.approx(expected, abs=2e-5 * max(1, np.abs(u).max() ** 2))
+    for pair in range(3):
+        (_, h_a, g_a), (_, h_b, g_b) = runs[2 * pair], runs[2 * pair + 1]
+        expected = np.zeros((3, 3))
+        for k, layer in enumerate(network.dense_layers):
+            if layer.trained:
+                own = float(layer.W_std) ** 2 / float(layer.law.second_moment)
+                own *= float(layer.law.latent_second_moment) if network.parameterization == "ntk" else 1
+                expected += (g_a[k] @ g_b[k].T) * (own * h_a[k] @ h_b[k].T / WIDTH + float(layer.b_std) ** 2)
+        assert samples.gradients[pair] == pytest.approx(expected, abs=2e-5 * np.abs(expected).max())
+
+
+def test_gradients_are_derivatives():
+    """g of the NumPy network above against central differences in every bias, so that both are right."""
+    latents = sample_network(NETWORKS["16 levels"], 5, rng=0)
+    _, _, g = once(latents, 0, 1)
+    for k in (0, 1):
+        for i in range(5):
+            outputs = []
+            for sign in (1, -1):
+                latents.biases[k][i] += sign * 1e-5 / 0.1
+                outputs.append(once(latents, 0, 1)[0][-1][:, 0])
+                latents.biases[k][i] -= sign * 1e-5 / 0.1
+            assert g[k][:, i] == pytest.approx((outputs[0] - outputs[1]) / 2e-5, abs=1e-8)
+
+
+def test_rounding_is_unbiased():
+    """E[W | w] = w for every latent: means over 4000 roundings, six standard errors for 13 * 13 weights."""
+    latents = sample_network(mlp("relu"), WIDTH, rng=1)
+    w = latents.weights[0]
+    mean = np.mean([weights_of(latents, 0, r, 7) for r in range(4000)], axis=0)
+    assert (np.abs(mean - w) <= 6 * np.sqrt((1 - w**2) / 4000) + 1e-9).all()
+
+
+def test_a_rounding_depends_on_its_number_only():
+    latents = sample_network(NETWORKS["binary"], WIDTH, rng=3)
+    assert np.array_equal(latents.sample(X, 20, rng=4).outputs[:7], latents.sample(X, 7, rng=4).outputs)
+    assert not np.array_equal(latents.sample(X, 7, rng=5).outputs, latents.sample(X, 7, rng=4).outputs)
+    again = sample_network(NETWORKS["binary"], WIDTH, rng=np.random.default_rng(3))
+    assert np.array_equal(again.weights[0], latents.weights[0])
 
 
 @pytest.mark.parametrize(
     "law", ["binary", "ternary", Levels(4), Levels(16), WeightLaw("0.7"), "real"], ids=str
 )
-def test_rounding_is_unbiased_with_the_law_s_moments(law):
-    """E[W_A W_B] = s2 and E[W^2] = e over 400,000 weights: errors 1 / sqrt(400,000) = 0.0016; five of them."""
-    dense = Dense(law)
-    row = sampler._Layers.of(Network([dense])).numbers[0]
-    A, B = np.empty((2, 1, 400_000))
-    sampler._draw(np.array([12345], np.uint64), row, A, B)
-    assert np.mean(A * B) == pytest.approx(float(dense.law.latent_second_moment), abs=0.008)
-    assert np.mean(A**2) == pytest.approx(float(dense.law.second_moment), abs=0.012)  # real: sd of w^2 is 1.4
-    assert abs(A.mean()) < 0.008
-    if dense.law.rounded:
-        grid = np.linspace(-1, 1, dense.law.levels)
-        assert np.isin(np.round(A, 12), np.round(grid, 12)).all()
+def test_latents_have_the_law_s_second_moment(law):
+    """160,000 latents; five standard errors, w^2 having a standard deviation of at most sqrt(2)."""
+    latents = sample_network(mlp("relu", weights=law), 400, rng=2)
+    expected = float(latents.network.dense_layers[0].law.latent_second_moment)
+    assert np.mean(latents.weights[0] ** 2) == pytest.approx(
+        expected, abs=5 * 2**0.5 / 400 * min(expected, 1)
+    )
 
 
-def test_products_of_one_network_agree_with_numpy():
-    """The gradient's inner product, assembled again from the arrays of one forward and backward pass."""
-    layers = sampler._Layers.of(
-        Network([Dense("binary", 1.2, 0.5), Activation("relu"), Dense("real", 0.7, 0.3)])
-    ).numbers
-    rng = np.random.default_rng(0)
-    h, g = rng.normal(size=(3, 2, 2, 5)), rng.normal(size=(2, 2, 2, 5))
-    out = np.empty(3)
-    sampler._products(layers, h, g, 0, 1, out)
-    expected = 0.0
-    for k, (W2, b2) in enumerate(((1.2**2 / 3, 0.25), (0.49, 0.09))):  # binary: s2 W^2 / e = W^2 / 3
-        for s in (0, 1):
-            expected += 0.5 * (g[k, s, 0] @ g[k, 1 - s, 1]) * (W2 * (h[k, s, 0] @ h[k, 1 - s, 1]) / 5 + b2)
-    assert out[2] == pytest.approx(expected, rel=1e-13)
-    assert out[1] == pytest.approx((h[1, 0, 0] @ h[1, 1, 1] + h[1, 1, 0] @ h[1, 0, 1]) / 10, rel=1e-13)
+def test_public_names():
+    latents = qn.sample_network(qn.mlp("relu"), width=8, rng=0)
+    assert latents.sample([[1.0, 2.0]], 3, rng=0).outputs.shape == (3, 1)
 
 
-def test_back_propagation_is_the_derivative():
-    """One real linear-plus-kink network: g against central differences of its own forward pass."""
-    rng = np.random.default_rng(1)
-    layer = np.array([0.0, 0.0, 1.0, 0.8, 0.0, 1.0])
-    W = rng.normal(size=(2, 1, 6))
-    u = rng.normal(size=(2, 2, 6))
-    g = np.empty((2, 2, 6))
-    sampler._backward(layer, W, np.ones((2, 2, 6)), (u > 0).astype(float), g)
+@pytest.mark.parametrize("width", [0, -1, 2.5, True, 2**20])
+def test_bad_widths(width):
+    with pytest.raises(ValueError, match="width must be"):
+        sample_network(mlp("relu"), width)
 
-    def output(u):
-        return 0.8 / np.sqrt(6) * np.einsum("sj,saj->sa", W[:, 0], np.maximum(u, 0))
 
-    for j in range(6):
-        step = np.zeros(6)
-        step[j] = 1e-6
-        slope = (output(u + step) - output(u - step)) / 2e-6
-        assert g[:, :, j] == pytest.approx(slope, abs=1e-9)
+@pytest.mark.parametrize(
+    ("roundings", "gradients"), [(0, False), (1, True), (2.0, False), (True, False), (2**32, False)]
+)
+def test_bad_roundings(roundings, gradients):
+    with pytest.raises(ValueError, match="roundings must be"):
+        sample_network(mlp("relu"), 4, 0).sample(X, roundings, gradients=gradients)
+
+
+def test_bad_inputs():
+    latents = sample_network(mlp("relu"), 4, 0)
+    with pytest.raises(TypeError, match="must be a Network"):
+        sample_network("relu", 4)
+    with pytest.raises(ValueError, match="row 0"):
+        latents.sample([[np.nan]], 2)
+    with pytest.raises(ValueError, match="shape"):
+        latents.sample([1.0], 2)
+    with pytest.raises(ValueError, match="single precision"):
+        latents.sample([[1e30]], 2)

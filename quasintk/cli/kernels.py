@@ -1,0 +1,34 @@
+"""A command's kernel: derived from an expression and the network's options, or read from a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from derive.errors import BadKernelFile
+from numerics.kernel import Kernel
+from quasintk.pipeline import kernel as derive_kernel
+
+
+def kernel_of(expression: str, network: dict[str, Any]) -> Kernel:
+    """The kernel of an EXPR or a KERNEL.json; options beside a file are refused."""
+    if not expression.endswith(".json"):
+        return derive_kernel(expression, **network)
+    given = [
+        name
+        for name in network
+        if click.get_current_context().get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+    ]
+    if given:
+        raise click.UsageError(
+            f"{expression} fixes the network: drop {', '.join('--' + n.replace('_', '-') for n in given)}."
+        )
+    try:
+        text = Path(expression).read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise BadKernelFile(
+            f"{expression} is no text: write one with quasintk derive EXPR --format json -o FILE."
+        ) from None
+    return Kernel.from_json(text)

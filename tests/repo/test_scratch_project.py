@@ -1,0 +1,96 @@
+"""A project of somebody else's: the wheel installed into a fresh environment, the plugin and strategies used there."""
+
+import os
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TESTS = """\
+from pathlib import Path
+
+import numpy as np
+import quasintk as qn
+from hypothesis import given, settings
+from quasintk.testing import assert_kernel_matches, strategies
+
+HERE = Path(__file__).parent
+
+
+def test_everything_comes_from_the_wheel():
+    assert all(HERE.parent / "env" in Path(module.__file__).parents for module in (qn, strategies))
+
+
+def test_my_activation():
+    certificate = assert_kernel_matches("x/(1 + exp(-2*x)) + 1", b_std=0.1, margin=0.05, budget="60s")
+    assert certificate.networks > 0
+
+
+def test_a_wrong_claim():
+    claimed = qn.kernel("relu").with_parameters(latent_fraction=0.34)
+    assert_kernel_matches(claimed, against=qn.mlp("relu"))
+
+
+@settings(max_examples=2, deadline=None, database=None)
+@given(strategies.weight_laws(), strategies.data_sets(max_rows=4, max_features=2))
+def test_any_rounding(law, X):
+    K = qn.kernel("relu", weights=law)(X)
+    assert np.array_equal(K, K.T)
+"""
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """Its folder, and its environment's Python; the dependencies are the running interpreter's, quasintk is not."""
+    folder = tmp_path_factory.mktemp("somebody")
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder]
+    subprocess.run(build, cwd=ROOT, check=True)
+    subprocess.run([sys.executable, "-m", "venv", folder / "env"], check=True)
+    python = folder / "env" / "bin" / "python"
+    wheel = next(folder.glob("*.whl"))
+    install = [python, "-m", "pip", "install", "-q", "--no-deps", "--no-index", "--disable-pip-version-check"]
+    subprocess.run([*install, wheel], check=True, cwd=folder)
+    site = next((folder / "env" / "lib").glob("python*")) / "site-packages"
+    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    (folder / "work").mkdir()
+    return folder / "work", python
+
+
+def session(project, *arguments):
+    folder, python = project
+    unset = ("PYTEST_ADDOPTS", "PYTEST_XDIST_WORKER", "PYTHONPATH")
+    environment = {name: value for name, value in os.environ.items() if name not in unset}
+    command = [python, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:randomly", *arguments]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=280)
+
+
+@pytest.mark.timeout(300)
+def test_plugin_and_strategies_in_somebody_s_suite(project):
+    (project[0] / "test_mine.py").write_text(TESTS)
+    done = session(project, "-W", "error")
+    assert "1 failed, 3 passed" in done.stdout, done.stdout + done.stderr
+    assert "quasintk 0.1.0" in done.stdout
+    assert (
+        "VerificationFailed: the kernel is wrong: m behind dense 1, at the gate 'quadrature'" in done.stdout
+    )
+    for part in (
+        "Dense(binary) -> relu",
+        "claimed",
+        "estimate",
+        "evidence",
+        "run again    qn.verify(kernel, seed=",
+    ):
+        assert part in done.stdout
+    section = done.stdout.partition("kernels checked by quasintk")[2]
+    assert "test_mine.py::test_my_activation: PASS, no deviation above" in section
+    assert "test_mine.py::test_a_wrong_claim: FAIL" in section
+
+
+def test_a_user_s_own_verify_py_breaks_nothing(project, tmp_path):
+    (tmp_path / "verify.py").write_text("answer = 2\n")
+    (tmp_path / "test_own.py").write_text("import verify\n\ndef test_own():\n    assert verify.answer == 2\n")
+    done = session((tmp_path, project[1]))
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
