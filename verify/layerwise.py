@@ -42,6 +42,8 @@ Floats = NDArray[np.float64]
 COUNT = 4096
 """Samples of a round; each is the average of LANES draws."""
 TASK = 256
+GAUSSIANS = 2**16
+"""Streams of the counter from here on are activation layers', before it dense layers'. A sample's number is its row."""
 TOLERANCE = 1e-6
 """Allowed deviation: probabilities are multiples of 2^-32, and claims are read as doubles."""
 
@@ -152,11 +154,11 @@ def _weight_moments(key: Any, stream: Any, first: Any, layer: Any, out: Any) -> 
     """out[n] = averages over LANES weights of W_A^2 and of W_A W_B."""
     W = np.empty((ROUNDINGS, 1, 1, LANES))
     for n in range(out.shape[0]):
-        number, zero = (first + np.uint64(n)) * np.uint64(LANES), np.uint64(0)
+        number, zero = first + np.uint64(n), np.uint64(0)
         if layer[LEVELS] > 0.0:
-            draw_rounded(key, stream, zero, zero, number, layer, 0, W)
+            draw_rounded(key, stream, number, zero, zero, layer, 0, W)
         else:
-            draw_normal(key, stream, zero, zero, number, W[0, 0])
+            draw_normal(key, stream, number, zero, zero, W[0, 0])
             W[1] = W[0]
             W[2] = W[0]
         out[n] = 0.0
@@ -196,8 +198,8 @@ def _gaussian_moments(
     value, slope = np.empty_like(u), np.empty_like(u)
     total, weight = np.empty((9, LANES)), 0.25 / (ROUNDINGS * LANES)
     for n in range(out.shape[0]):
-        number, zero = (first + np.uint64(n)) * np.uint64(LANES), np.uint64(0)
-        draw_normal(key, np.uint64(layer), np.uint64(1), zero, number, z)
+        stream, zero = np.uint64(GAUSSIANS + layer), np.uint64(0)
+        draw_normal(key, stream, first + np.uint64(n), zero, zero, z)
         total[:] = 0.0
         for mirror in range(2):
             sign = 1.0 - 2.0 * mirror

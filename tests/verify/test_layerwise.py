@@ -12,7 +12,7 @@ from quasintk.pipeline import kernel
 from verify.claims import claims, scales
 from verify.eprocess import Test
 from verify.layerwise import layer_stages
-from verify.sequential import run
+from verify.sequential import PILOT, run
 
 X = np.array([[1.4, 0.2], [-0.3, 1.0]])
 TEST = Test(tolerance=0.0, margin=5e-3)
@@ -55,6 +55,10 @@ def test_samples_depend_on_key_and_number_only():
     network = NETWORKS["relu, binary"]
     for stage in layer_stages(network, claims(kernel(network), X), key=12, test=TEST):
         assert np.array_equal(stage.draw(0, 700)[:, 300:], stage.draw(300, 400))
+        tested, pilot = stage.draw(0, 200), stage.draw(PILOT, 200)
+        varies = tested.std(axis=1) > 1e-9 * stage.scale
+        assert varies.any()
+        assert not any(np.array_equal(*rows) for rows in zip(tested[varies], pilot[varies], strict=True))
 
 
 @pytest.mark.parametrize("layer", range(5))
