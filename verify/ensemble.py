@@ -30,7 +30,6 @@ ROUNDINGS = 3
 """Of every network; with the latent, four words."""
 TASK = 4
 """Groups of LANES networks in one task of a thread."""
-QUANTITIES = ("p", "m", "ntk")
 
 MATRIX = types.float64[:, ::1]
 FUNCTION = types.FunctionType(types.void(types.int64, MATRIX, MATRIX, MATRIX))
