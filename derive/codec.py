@@ -12,12 +12,15 @@ from fractions import Fraction
 from typing import Any
 
 from derive import ir
+from derive.baselines import baseline_ir
 from derive.errors import BadKernelFile
 
 VERSION = 3
 LONGEST = 8_000_000
 """Characters; a network of 64 layers takes about 100,000."""
 DEEPEST = 60
+_LENGTHS = {("dense",): 5, ("activation",): 3}
+"""Entries of a layer of each kind."""
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,60}\Z")
 _CLASSES: dict[str, Any] = {
     cls.__name__: cls
@@ -150,6 +153,7 @@ def _check_kernel(kernel: ir.KernelIR) -> None:
     programs = [kernel.pair, kernel.diagonal, *([] if kernel.domain is None else [kernel.domain])]
     if not isinstance(kernel.functions, tuple):
         raise BadKernelFile("The kernel file's functions are damaged.")
+    _check_network(kernel)
     _check_duals(kernel.duals)
     own = [program for function in kernel.functions for program in _programs_of(function)]
     for program in (*programs, *own):
@@ -165,12 +169,39 @@ def _check_kernel(kernel: ir.KernelIR) -> None:
     if any(program.functions() & set(ir.SERIES) for program in own):
         raise BadKernelFile("The kernel file's functions call a kernel's.")
     programs += own
-    values = dict(kernel.parameters)
+    values = _values_of(kernel)
     missing = {name for program in programs for name in program.parameters} - values.keys()
     if missing or not all(isinstance(value, Fraction) for value in values.values()):
         raise BadKernelFile(
             f"The kernel file lacks values of {', '.join(sorted(missing)) or 'some parameters'}."
         )
+
+
+def _values_of(kernel: ir.KernelIR) -> dict[str, Any]:
+    try:
+        return dict(kernel.parameters)
+    except (TypeError, ValueError):
+        raise BadKernelFile("The kernel file's parameters are damaged.") from None
+
+
+def _check_network(kernel: ir.KernelIR) -> None:
+    """The layers are those of a network, or the one of a baseline; a baseline's programs are those of its formula."""
+    layers = kernel.network if isinstance(kernel.network, tuple) else ()
+    if kernel.baseline is not None:
+        try:
+            whole = kernel == baseline_ir(*kernel.baseline, _values_of(kernel))
+        except (TypeError, ValueError) as error:
+            raise BadKernelFile(f"The kernel file's baseline is damaged: {error}") from None
+        if not whole:
+            raise BadKernelFile(
+                f"The kernel file's programs are not those of {kernel.baseline[0]}: make it again."
+            )
+        return
+    whole = bool(layers) and all(
+        isinstance(layer, tuple) and _LENGTHS.get(layer[:1]) == len(layer) for layer in layers
+    )
+    if not whole or sum(kind == "activation" for kind, *_ in layers) != len(kernel.functions):
+        raise BadKernelFile("The kernel file's layers are damaged.")
 
 
 def _programs_of(function: Any) -> list[Any]:

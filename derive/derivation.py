@@ -11,6 +11,7 @@ import sympy
 
 from derive import cache, codec, ir, worker
 from derive.activation import Activation
+from derive.baselines import recursion_of
 from derive.dual import dual_activation
 from derive.errors import BadKernelFile, DerivationTimeout, NoClosedForm
 from derive.formulas import closed_ir, duals_of, series_ir
@@ -102,7 +103,9 @@ def kernel_task(argument: str) -> str:
 
 
 def formulas(kernel: ir.KernelIR) -> Recursion:
-    """The recursion of a kernel in SymPy, from the duals it was stored with."""
+    """The recursion of a kernel in SymPy, from the duals it was stored with; of a baseline its formula."""
+    if kernel.baseline is not None:
+        return recursion_of(*kernel.baseline)
     network = network_of(kernel)
     duals = duals_of(network, activations(kernel))
     return unroll(network, lambda activation: duals[activation.name])

@@ -237,7 +237,8 @@ class KernelIR:
     Attributes
     ----------
     network : tuple of tuple
-        The layers as plain values: ("dense", levels, latent, trained, label) or ("activation", text).
+        The layers as plain values: ("dense", levels, latent, trained, label) or ("activation", text, parameters);
+        of a baseline the one entry ("baseline", family, number) (`derive.baselines`).
     parameterization : str
     homogeneity : int or None
     pair, diagonal : Program
@@ -261,6 +262,14 @@ class KernelIR:
     functions: tuple[FunctionIR, ...]
     duals: tuple[DualIR, ...]
     parameters: tuple[tuple[str, Fraction], ...]
+
+    @property
+    def baseline(self) -> tuple[str, int] | None:
+        """Family and number of a baseline, a formula of the distance; None for a network's kernel."""
+        match self.network:
+            case (("baseline", str(family), int(number)),):
+                return family, number
+        return None
 
     @property
     def jumping(self) -> tuple[bool, ...]:

@@ -10,6 +10,8 @@ import sympy
 
 from derive import ir
 from derive.activation import Activation
+from derive.baselines import baseline_text
+from derive.errors import DerivationError
 from derive.formulas import duals_of
 from derive.network import Dense, Network
 from derive.nodes import to_node
@@ -48,7 +50,18 @@ def lower(network: Network, recursion: Recursion, stored: Mapping[str, ir.Activa
 
 
 def network_of(kernel: ir.KernelIR) -> Network:
-    """The network a kernel belongs to, with the kernel's parameter values."""
+    """The network a kernel belongs to, with the kernel's parameter values.
+
+    Raises
+    ------
+    DerivationError
+        If the kernel is a baseline, which belongs to none.
+    """
+    if kernel.baseline is not None:
+        raise DerivationError(
+            f"{baseline_text(*kernel.baseline)} is a baseline, a formula of |x - y|, and no network's kernel: it has no "
+            "layers to sample or to verify. Compare it by its Gram matrices and spectra."
+        )
     return rebuilt(kernel.parameterization, kernel.network, dict(kernel.parameters))
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from fractions import Fraction
 from numbers import Rational
 from typing import TypeAlias
 
 Real: TypeAlias = "int | float | str | Fraction"
+LONGEST = 3000
+_EXPONENT = re.compile(r"[eE][-+]?0*[1-9][\d_]{4}")
 
 
 def exact(value: object, name: str) -> Fraction:
@@ -27,6 +30,10 @@ def exact(value: object, name: str) -> Fraction:
             raise TypeError(f"{name} must be a real number, got {type(value).__name__}.") from None
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{name} must be finite, got {value}.")
+    if isinstance(value, str) and (len(value) > LONGEST or _EXPONENT.search(value)):
+        raise ValueError(
+            f"{name} must be a number of at most {LONGEST} characters and an exponent of four digits, got {value[:40]!r}."
+        )
     try:
         return Fraction(value)
     except (ValueError, ZeroDivisionError):

@@ -78,27 +78,34 @@ class Samples:
         return coefficients
 
 
-def sample(phi: Function, variance: Any, kinks: Sequence[Any] = ()) -> Samples:
+def sample(
+    phi: Function,
+    variance: Any,
+    kinks: Sequence[Any] = (),
+    panels: int = PANELS,
+    reach: Any = REACH,
+    nodes: int = NODES,
+) -> Samples:
     """phi at the nodes of a Gauss-Legendre rule on panels split at the kinks, halved until phi^2 is resolved.
 
     The working precision is mpmath's current one. About 800 evaluations of phi, three times over.
     """
     std = mpmath.sqrt(variance)
-    step = mpmath.mpf(REACH) / PANELS
-    inner = [kink / std for kink in map(mpmath.mpf, kinks) if abs(kink / std) < REACH]
-    edges = sorted({*(k * step for k in range(-PANELS, PANELS + 1)), *inner})
-    panels = [(left, right, _panel(phi, std, left, right)) for left, right in pairwise(edges)]
-    scale = mpmath.fsum(panel.second_moment() for _, _, panel in panels)
+    step = mpmath.mpf(reach) / panels
+    inner = [kink / std for kink in map(mpmath.mpf, kinks) if abs(kink / std) < reach]
+    edges = sorted({*(k * step for k in range(-panels, panels + 1)), *inner})
+    whole = [(left, right, _panel(phi, std, left, right, nodes)) for left, right in pairwise(edges)]
+    scale = mpmath.fsum(panel.second_moment() for _, _, panel in whole)
     tolerance = scale * mpmath.mpf(10) ** (8 - mpmath.mp.dps)
-    parts = [part for panel in panels for part in _resolved(phi, std, *panel, tolerance, DEEPEST)]
+    parts = [part for panel in whole for part in _resolved(phi, std, *panel, tolerance, DEEPEST)]
     points, weights, values = (
         [x for part in parts for x in getattr(part, name)] for name in Samples.__annotations__
     )
     return Samples(points, weights, values)
 
 
-def _panel(phi: Function, std: Any, left: Any, right: Any) -> Samples:
-    nodes, weights = legendre(NODES, mpmath.mp.prec)
+def _panel(phi: Function, std: Any, left: Any, right: Any, count: int) -> Samples:
+    nodes, weights = legendre(count, mpmath.mp.prec)
     half, middle = (right - left) / 2, (right + left) / 2
     points = [middle + half * node for node in nodes]
     scaled = [half * weight * mpmath.npdf(z) for weight, z in zip(weights, points, strict=True)]
@@ -109,7 +116,10 @@ def _resolved(
     phi: Function, std: Any, left: Any, right: Any, panel: Samples, tolerance: Any, depth: int
 ) -> list[Samples]:
     middle = (left + right) / 2
-    halves = [(low, high, _panel(phi, std, low, high)) for low, high in ((left, middle), (middle, right))]
+    count = len(panel.points)
+    halves = [
+        (low, high, _panel(phi, std, low, high, count)) for low, high in ((left, middle), (middle, right))
+    ]
     error = abs(panel.second_moment() - sum(half.second_moment() for _, _, half in halves))
     if error <= tolerance or depth == 0:
         return [panel]

@@ -77,6 +77,7 @@ class _TextPrinter(StrPrinter):  # type: ignore[misc]  # SymPy is untyped
 _SYMBOLS = {
     "W_std": r"\sigma_w", "b_std": r"\sigma_b", "latent_fraction": "r", "second_moment": "e", "theta": r"\theta",
     "sine": "s", "tail": r"\bar\Phi", "quadrant": r"\Phi_2", "arcsine": r"\alpha", "sinh": r"\mathrm{sh}", "var1": "q_1", "var2": "q_2", "cov12": "c",
+    "length_scale": r"\ell", "alpha": r"\alpha",
 }  # fmt: skip
 
 

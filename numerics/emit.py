@@ -227,7 +227,7 @@ class _Printer:
     def _sum(self, terms: tuple[ir.Node, ...]) -> str:
         text = ""
         for term in terms:
-            part = self.node(term, SUM)
+            part = self.node(term, PRODUCT if text and isinstance(term, ir.Add) else SUM)
             text += f" - {part[1:]}" if text and part.startswith("-") else f"{' + ' if text else ''}{part}"
         return text
 

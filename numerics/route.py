@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from derive import ir
+from derive.baselines import baseline_text
 from numerics.build import build
 from numerics.emit import emit_values
 from numerics.mehler import ACCEPTED, ORDER, TOLERANCE
@@ -13,7 +14,9 @@ from numerics.rules import different_rules
 
 
 def routes(kernel: ir.KernelIR, parameters: NDArray[np.float64]) -> tuple[str, ...]:
-    """One line for each activation layer, for inputs with |x|^2 = d."""
+    """One line for each activation layer, for inputs with |x|^2 = d; for a baseline one line."""
+    if kernel.baseline is not None:
+        return (f"{baseline_text(*kernel.baseline)}: closed formula of D = |x - y|^2 / d",)
     duals = {dual.activation: dual for dual in kernel.duals}
     names = [rest[0] for kind, *rest in kernel.network if kind == "activation"]
     shares = _shares(kernel, parameters) if different_rules(kernel) else {}

@@ -76,7 +76,7 @@ class OnSphere:
 
     def taylor(self, n: int) -> NDArray[np.float64]:
         """Taylor coefficients a_0 .. a_n of K at t = 0."""
-        return self.taylor_series(n).coefficients
+        return self.taylor_series(n).coefficients.astype(np.float64)
 
     def taylor_series(self, terms: int) -> TaylorSeries:
         """Taylor coefficients with their errors and K(1)."""

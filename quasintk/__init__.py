@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from derive.network import Dense as Dense
     from derive.network import Network as Network
     from derive.network import mlp as mlp
+    from derive.predict import predict_decay as predict_decay
     from derive.weights import Levels as Levels
     from derive.weights import WeightLaw as WeightLaw
     from numerics.fit import fit_decay as fit_decay
@@ -44,6 +45,7 @@ _PUBLIC = {
     "gram_spectrum": "numerics.gram_spectrum",
     "kernel": "quasintk.pipeline",
     "mlp": "derive.network",
+    "predict_decay": "derive.predict",
     "spectrum": "numerics.zonal",
     "quasi_network": "verify.quasi",
     "sample_network": "verify.latents",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -32,3 +33,8 @@ def kernel_of(expression: str, network: dict[str, Any]) -> Kernel:
             f"{expression} is no text: write one with quasintk derive EXPR --format json -o FILE."
         ) from None
     return Kernel.from_json(text)
+
+
+def names_of(text: str) -> list[str]:
+    """The names of a list such as "real, gaussian, matern(3/2, 0.5)": commas in brackets belong to a name."""
+    return [name.strip() for name in re.split(r",(?![^()]*\))", text) if name.strip()]

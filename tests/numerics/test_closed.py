@@ -103,16 +103,16 @@ def test_a_kernel_keeps_its_formulas_and_certificates():
     assert again.route == derived.route
 
 
-@pytest.mark.parametrize("name", ["erf", "gelu"])
-def test_taylor_series_of_smooth_duals(name):
-    """sum a_j t^j against the compiled kernel at t = 0.7: 60 terms leave less than 1e-13 for r = 1/3."""
-    sphere = kernel(name, depth=2, W_std=1.2, b_std=0.1).on_sphere()
-    assert sphere.taylor(60) @ 0.7 ** np.arange(61) == pytest.approx(float(sphere(0.7)), rel=1e-12)
-
-
-def test_spectra_of_other_kernels_say_so():
-    with pytest.raises(DerivationError, match=r"No Taylor series .* quadrant"):
-        qn.spectrum(kernel("hardtanh"), dim=5)
+@pytest.mark.parametrize("get", ["ntk", "nngp", "rounding"])
+@pytest.mark.parametrize(
+    "name", ["erf", "gelu", "hardtanh", "elu", "softshrink", "sin", "exp(x/3)", "heaviside(x - 1)"]
+)
+def test_taylor_series_is_the_compiled_kernel(name, get):
+    """sum a_j t^j at t = 0.7, where 100 terms leave less than 1e-13 for r = 1/3, and p, which has r = 1, 0.7^100 = 3e-16."""
+    sphere = kernel(name, depth=2, W_std=1.2, b_std=0.1).on_sphere(get=get)
+    assert sphere.taylor(100) @ 0.7 ** np.arange(101) == pytest.approx(
+        float(sphere(0.7)), rel=1e-12, abs=1e-14
+    )
 
 
 @pytest.mark.parametrize("name", ["hardtanh", "gelu", "relu"])

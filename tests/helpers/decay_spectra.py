@@ -1,0 +1,263 @@
+"""Spectra of deep kernels by routes that share nothing with the predictions, and the laws measured on them.
+
+K(t) is evaluated by the recursion with textbook duals: on a circle in the complex t-plane in long doubles, whose Fourier
+coefficients are the Taylor coefficients, for exponential decay; by Gauss-Legendre quadrature over the angle in
+multiple precision for power laws. The law log lambda_k = c + k log(rho) + p log(x) + b_1 / x + ..., x = k + dim/2 - 1, is
+then solved for at as many degrees as unknowns.
+
+    python tests/helpers/decay_spectra.py       the tables of docs/predicted-decay.md
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import mpmath
+import numpy as np
+import scipy.fft
+from scipy.special import gammaln, logsumexp
+
+from derive.activation import Activation
+from derive.hermite import hermite_coefficients
+from derive.network import Dense, Network, mlp
+from derive.predict import predict_decay
+from derive.weights import Levels, WeightLaw
+
+LONG = np.longdouble
+PI = LONG("3.14159265358979323846264338327950288")
+POINTS = 1 << 15
+
+
+# ---- duals: kappa(rho) and kappa'(rho) / Q at variance Q, for arrays of complex long doubles or for mpmath numbers
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """sqrt and asin of a number type, and pi."""
+
+    sqrt: Callable[[Any], Any]
+    asin: Callable[[Any], Any]
+    pi: Any
+
+
+ARRAYS = Arithmetic(np.sqrt, np.arcsin, PI)
+
+
+def multiprecision() -> Arithmetic:
+    """mpmath at its present precision."""
+    return Arithmetic(mpmath.sqrt, mpmath.asin, mpmath.pi)
+
+
+def _arccos(n: int, rho: Any, a: Arithmetic) -> Any:
+    """E[relu(u)^n relu(v)^n] for unit variances (Cho and Saul)."""
+    sine, angle = a.sqrt(1 - rho) * a.sqrt(1 + rho), a.pi / 2 + a.asin(rho)
+    forms = [angle, sine + angle * rho, 3 * sine * rho + angle * (1 + 2 * rho * rho)]
+    return forms[n] / (2 * a.pi)
+
+
+def relu(Q: Any, rho: Any, a: Arithmetic) -> tuple[Any, Any]:
+    """max(x, 0)."""
+    return Q * _arccos(1, rho, a), _arccos(0, rho, a)
+
+
+def leaky_relu(Q: Any, rho: Any, a: Arithmetic, slope: Any = LONG(1) / 100) -> tuple[Any, Any]:
+    """relu(x) - slope relu(-x)."""
+    slope = a.pi / a.pi / 100
+    mixed = [
+        (1 + slope**2) * _arccos(n, rho, a) - sign * 2 * slope * _arccos(n, -rho, a)
+        for n, sign in ((1, 1), (0, -1))
+    ]
+    return Q * mixed[0], mixed[1]
+
+
+def absolute(Q: Any, rho: Any, a: Arithmetic) -> tuple[Any, Any]:
+    """|x|."""
+    return 2 * Q * (_arccos(1, rho, a) + _arccos(1, -rho, a)), 2 * (_arccos(0, rho, a) - _arccos(0, -rho, a))
+
+
+def relu2(Q: Any, rho: Any, a: Arithmetic) -> tuple[Any, Any]:
+    """max(x, 0)^2."""
+    return Q**2 * _arccos(2, rho, a), 4 * Q * _arccos(1, rho, a)
+
+
+def sign(Q: Any, rho: Any, a: Arithmetic) -> tuple[Any, Any]:
+    """sign(x)."""
+    return 2 / a.pi * a.asin(rho), 2 / a.pi / (Q * a.sqrt(1 - rho) * a.sqrt(1 + rho))
+
+
+def erf(Q: Any, rho: Any, a: Arithmetic) -> tuple[Any, Any]:
+    """erf(x)."""
+    D, c = 1 + 2 * Q, 2 * Q * rho
+    return 2 / a.pi * a.asin(c / D), 4 / a.pi / (a.sqrt(D - c) * a.sqrt(D + c))
+
+
+def gaussian(Q: Any, rho: Any, a: Arithmetic) -> tuple[Any, Any]:
+    """exp(-x^2 / 2)."""
+    A, c = 1 + Q, Q * rho
+    root = a.sqrt(A - c) * a.sqrt(A + c)
+    return 1 / root, c / root**3
+
+
+def gelu(Q: Any, rho: Any, a: Arithmetic) -> tuple[Any, Any]:
+    """x Phi(x)."""
+    A, c = 1 + Q, Q * rho
+    root, N = a.sqrt(A - c) * a.sqrt(A + c), Q * Q + c * c * (1 - Q) / A
+    angle = (a.pi / 2 + a.asin(c / A)) / (2 * a.pi)
+    slope = (2 * c * (1 - Q) / A / root + N * c / root**3 + c / root) / (2 * a.pi)
+    return N / (2 * a.pi * root) + c * angle, slope + angle
+
+
+def by_series(name: str, terms: int = 3000) -> Callable[..., tuple[Any, Any]]:
+    """Mehler's series of any activation: coefficients are products' inputs here, not results."""
+
+    def dual(Q: Any, rho: Any, a: Arithmetic) -> tuple[Any, Any]:
+        with mpmath.workdps(25):
+            variance = mpmath.mpf(str(np.format_float_positional(Q, unique=True))) if a is ARRAYS else Q
+            squares = [
+                LONG(mpmath.nstr(h * h, 22)) for h in hermite_coefficients(Activation(name), variance, terms)
+            ]
+        c = np.array(squares, LONG)
+        value, slope = np.zeros_like(rho), np.zeros_like(rho)
+        for j in range(terms, -1, -1):
+            slope = slope * rho + value
+            value = value * rho + c[j]
+        return value, slope / Q
+
+    return dual
+
+
+DUALS: dict[str, Callable[..., tuple[Any, Any]]] = {
+    "relu": relu,
+    "leaky_relu": leaky_relu,
+    "abs": absolute,
+    "relu2": relu2,
+    "sign": sign,
+    "erf": erf,
+    "gaussian": gaussian,
+    "gelu": gelu,
+    "elu": by_series("elu"),
+    "hardtanh": by_series("hardtanh"),
+}
+
+
+def kernel_of(network: Network, t: Any, q: Any, get: str, a: Arithmetic) -> Any:
+    """K(t) by the moment recursion."""
+
+    def number(value: Any) -> Any:
+        return (
+            LONG(value.numerator) / LONG(value.denominator)
+            if a is ARRAYS
+            else mpmath.mpf(value.numerator) / value.denominator
+        )
+
+    Q, m, k, p = q, q * t, 0 * t, q * t
+    for layer in network.layers:
+        if isinstance(layer, Dense):
+            W, b, r = number(layer.W_std) ** 2, number(layer.b_std) ** 2, number(layer.law.latent_fraction)
+            own = (
+                W * m / number(layer.law.second_moment) + b
+                if network.parameterization == "latent"
+                else r * W * m + b
+            )
+            k = r * W * k + (own if layer.trained else 0)
+            Q, m, p = W * Q + b, r * W * m + b, W * p + b
+        else:
+            dual = DUALS[layer.name]
+            value, slope = dual(Q, m / Q, a)
+            m, k = value, slope * k
+            p = dual(Q, p / Q, a)[0] if get == "rounding" else p
+            Q = dual(Q, _one(t, a), a)[0]
+            Q = Q[0].real if a is ARRAYS else Q
+    return {"ntk": k, "nngp": m, "rounding": p - m}[get]
+
+
+def _one(t: Any, a: Arithmetic) -> Any:
+    return np.ones(1, np.clongdouble) if a is ARRAYS else mpmath.mpf(1)
+
+
+# ---- spectra
+
+
+def log_taylor(network: Network, q: Any, get: str, t_star: float, count: int) -> Any:
+    """log a_j for j < count, by Fourier coefficients on the circle of radius t* exp(-40 / POINTS)."""
+    radius = LONG(t_star) * np.exp(LONG(-40) / POINTS)
+    angles = 2 * PI * np.arange(POINTS // 2 + 1, dtype=LONG) / POINTS
+    t = radius * (np.cos(angles) + 1j * np.sin(angles))
+    values = kernel_of(network, t, LONG(q), get, ARRAYS)
+    a = scipy.fft.irfft(np.conj(values), POINTS)[:count]
+    # a_j radius^j = (1/n) sum K(radius e^{i theta}) e^{-i j theta}: K's values at conjugate points are conjugate
+    a = np.real(a)
+    noise = 1e-18 * np.abs(a).max()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(a > noise, np.log(np.maximum(a, noise)), -np.inf) - np.arange(count) * np.log(radius)
+
+
+def log_eigenvalues(log_a: Any, degrees: Sequence[int], dim: int) -> list[Any]:
+    """log sum_j a_j c_kj."""
+    found = []
+    for k in degrees:
+        i = np.arange(k, dtype=LONG)
+        lead = np.sum(np.log((i + 1) / (2 * i + dim)))
+        j = np.arange(k, len(log_a) - 2, 2, dtype=LONG)
+        steps = np.log((j + 1) * (j + 2) / ((j - k + 2) * (j + k + dim)))
+        log_c = lead + np.concatenate([[LONG(0)], np.cumsum(steps)])
+        terms = log_a[k::2][: len(log_c)] + log_c
+        top = terms.max()
+        found.append(top + np.log(np.sum(np.exp(terms - top))))
+    return found
+
+
+def log_eigenvalues_by_angle(
+    network: Network, q: Any, get: str, degrees: Sequence[int], dim: int, digits: int, nodes: int
+) -> list[Any]:
+    """log |integral of K(cos theta) P_k(cos theta)| by Gauss-Legendre over theta: K is analytic in theta on [0, pi]."""
+    with mpmath.workdps(digits):
+        points, weights = _legendre(nodes, digits)
+        angles = [mpmath.pi * (1 + x) / 2 for x in points]
+        a = multiprecision()
+        cosines = [mpmath.cos(angle) for angle in angles]
+        mass = [w * mpmath.sin(angle) ** (dim - 2) for w, angle in zip(weights, angles, strict=True)]
+        total = mpmath.fsum(mass)
+        values = [
+            w * kernel_of(network, t, mpmath.mpf(q), get, a) / total
+            for w, t in zip(mass, cosines, strict=True)
+        ]
+        found, wanted = {}, set(degrees)
+        before, now = [mpmath.mpf(1)] * nodes, cosines
+        for k in range(1, max(degrees) + 1):
+            if k in wanted:
+                found[k] = mpmath.log(abs(mpmath.fsum(v * P for v, P in zip(values, now, strict=True))))
+            # P_k with P_k(1) = 1
+            before, now = (
+                now,
+                [
+                    ((2 * k + dim - 2) * t * P - k * O) / (k + dim - 2)
+                    for t, P, O in zip(cosines, now, before, strict=True)
+                ],
+            )
+        return [found[k] for k in degrees]
+
+
+@lru_cache(maxsize=4)
+def _legendre(n: int, digits: int) -> tuple[list[Any], list[Any]]:
+    nodes, weights = [], []
+    guess, _ = np.polynomial.legendre.leggauss(n)
+    with mpmath.workdps(digits):
+        for x in guess:
+            x = mpmath.mpf(float(x))
+            for _ in range(8):
+                before, now = mpmath.mpf(1), x
+                for k in range(2, n + 1):
+                    before, now = now, ((2 * k - 1) * x * now - (k - 1) * before) / k
+                slope = n * (x * now - before) / (x * x - 1)
+                step = now / slope
+                x -= step
+                if abs(step) < mpmath.mpf(10) ** (2 - digits):
+                    break
+            nodes.append(x)
+            weights.append(2 / ((1 - x * x) * slope**2))
+    return nodes, weights

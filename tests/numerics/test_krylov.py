@@ -1,0 +1,131 @@
+"""Block Lanczos: matrices of known spectrum, lost copies, restarts, bounds that tell, refusals."""
+
+import numpy as np
+import pytest
+
+from derive.errors import NotEnoughMemory
+from numerics.krylov import EPS, largest
+
+N = 600
+BASIS, _ = np.linalg.qr(np.random.default_rng(3).normal(size=(N, N)))
+COUNT = np.arange(N)
+
+
+def matrix(eigenvalues):
+    K = (BASIS * eigenvalues) @ BASIS.T
+    return (K + K.T) / 2
+
+
+def run(K, top, block=16, **options):
+    return largest(lambda V: K @ V, len(K), top, block, **options)
+
+
+def errors_within(found, exact):
+    """The i-th value against the i-th eigenvalue, up to the residual and n eps |K|: rounding of K and of the products."""
+    order = np.sort(exact)[::-1][: len(found.value)]
+    rounding = N * EPS * np.abs(exact).max()
+    assert (np.diff(found.value) <= 0).all()
+    assert (np.abs(found.value - order) <= found.residual + rounding).all()
+    assert (found.residual <= 2 * rounding).all()  # converged: the target, and as much for rounding
+
+
+@pytest.mark.parametrize(
+    "exact",
+    [
+        0.9**COUNT,
+        (1.0 + COUNT) ** -2,
+        np.linspace(1, 2, N),
+        np.where(COUNT < 50, 0.8**COUNT, 0.0),
+        -(0.9**COUNT),
+        0.9**COUNT - 5.0,
+        np.r_[np.linspace(1, 2, 10), np.linspace(-30, -3, N - 10)],
+        np.zeros(N),
+        np.ones(N),
+        1e-160 * 0.9**COUNT,
+        1e160 * 0.9**COUNT,
+    ],
+    ids="geometric power flat low-rank negative shifted indefinite zero identity tiny huge".split(),
+)
+@pytest.mark.parametrize("top", [1, 40])
+def test_known_spectra(exact, top):
+    errors_within(run(matrix(exact), top), exact)
+
+
+@pytest.mark.parametrize("spread", [0.0, 1e-15, 1e-13, 1e-11, 1e-7])
+def test_no_copy_of_a_multiple_eigenvalue_is_lost(spread):
+    noise = 1 + spread * np.random.default_rng(0).normal(size=100)
+    exact = np.r_[noise, 0.5 ** (1.0 + np.arange(N - 100))]
+    errors_within(run(matrix(exact), 60, block=8), exact)
+
+
+def test_all_degrees_of_the_cube():
+    corners = np.array(np.meshgrid(*[[-1.0, 1.0]] * 9)).reshape(9, -1)
+    K = np.exp(corners.T @ corners / 9)
+    exact = np.linalg.eigvalsh(K)
+    found = run(K, 150, block=8)  # multiplicities 1, 9, 36, 84, 126, ...
+    assert np.allclose(found.value, exact[::-1][:150], rtol=0, atol=2 * len(K) * EPS * exact[-1])
+
+
+def test_a_restart_keeps_what_was_found():
+    G = np.random.default_rng(1).normal(size=(2 * N, 2 * N))
+    K = G + G.T
+    found = run(K, 20, block=4)
+    assert found.columns > 5 * 20 + 10 * 4
+    exact = np.linalg.eigvalsh(K)
+    rounding = 2 * N * EPS * np.abs(exact).max()
+    assert (np.abs(found.value - exact[::-1][:20]) <= found.residual + rounding).all()
+    assert (found.residual <= 2 * rounding).all()
+
+
+def test_the_whole_spectrum():
+    exact = 0.98**COUNT
+    errors_within(run(matrix(exact), N), exact)
+
+
+def test_wide_blocks_need_few_passes():
+    K, calls = matrix(0.9**COUNT), []
+
+    def multiply(V):
+        calls.append(V.shape[1])
+        return K @ V
+
+    found = largest(multiply, N, 20, 128)
+    assert (found.passes, found.columns) == (len(calls), sum(calls))
+    assert found.passes <= 3  # 0.9^(128 q) passes rounding at q = 3
+
+
+def test_what_has_not_converged_says_so():
+    exact = np.linspace(1, 2, N)
+    found = run(matrix(exact), 5, block=4, passes=6)
+    nearest = np.abs(found.value[:, None] - exact).min(axis=1)
+    assert (nearest <= found.residual + N * EPS * 2).all()
+    assert found.residual.max() > 1e-3
+    assert found.passes == 6
+
+
+def test_the_seed_alone_decides():
+    K = matrix(0.9**COUNT)
+    one, same, other = run(K, 30), run(K, 30), run(K, 30, seed=1)
+    assert np.array_equal(one.value, same.value)
+    assert np.array_equal(one.residual, same.residual)
+    assert not np.array_equal(one.value, other.value)
+    assert np.allclose(one.value, other.value, rtol=0, atol=2 * N * EPS)
+
+
+@pytest.mark.parametrize(
+    ("multiply", "message"),
+    [
+        (lambda V: np.triu(np.ones((N, N))) @ V, "not symmetric"),
+        (lambda V: np.full(V.shape, np.nan), "NaN or infinity, in pass 1"),
+        (lambda V: np.full(V.shape, np.inf), "NaN or infinity"),
+    ],
+)
+def test_refused_operators(multiply, message):
+    with pytest.raises(ValueError, match=message):
+        largest(multiply, N, 3, 8)
+
+
+def test_memory_is_asked_for_before_it_is_taken(monkeypatch):
+    monkeypatch.setattr("numerics.memory.available_bytes", lambda: 10**6)
+    with pytest.raises(NotEnoughMemory, match=r"Krylov space of 95 vectors of 600 entries"):
+        run(np.eye(N), 3, block=8)
