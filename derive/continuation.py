@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import mpmath
+import sympy
 
 from derive.activation import Activation
-from derive.errors import NoClosedForm
+from derive.errors import NoClosedForm, NumericalError
 from derive.hermite import hermite_coefficients, second_moment
 from derive.singularity import Part, singularities
 from derive.terms import terms_of
@@ -20,6 +22,8 @@ SHORT, LONG, PANELS = 64, 1024, 256
 NEGLIGIBLE = 1e-18
 TIED = mpmath.mpf(10) ** -18
 """Relative distance at which rho counts as g, or as 1: kappa is known to 18 digits or more there."""
+SLACK = 1e-5
+"""What sum_j h_j^2 may exceed E[phi^2] by: the latter is an integral, least accurate at variances far above 1."""
 FITTED = 5
 """Terms S_i (1 - rho/g)^(gamma + i) that stand for the coefficients beyond the last one."""
 
@@ -38,26 +42,28 @@ class Series:
     last: Any
     rest: Any
 
-    def at(self, x: Any) -> tuple[Any, Any, Any]:
-        """The sum and its first two derivatives; inf where they are infinite."""
-        value, first, second = self._polynomial(x)
+    def at(self, x: Any, orders: int) -> list[Any]:
+        """The sum and its first `orders` (0 to 2) derivatives; inf where they are infinite."""
+        sums = self._polynomial(x, orders)
         sign = 1 - 2 * self.parity
         for i, S in enumerate(self.strengths):
             p = self.gamma + i
-            ends = (1 - x, 1 + x)
-            value += S * (_power(ends[0], p) + sign * _power(ends[1], p))
-            first += S * p * (sign * _power(ends[1], p - 1) - _power(ends[0], p - 1))
-            second += S * p * (p - 1) * (_power(ends[0], p - 2) + sign * _power(ends[1], p - 2))
-        return value, first, second
+            for n in range(orders + 1):
+                ends = sign * _power(1 + x, p - n) + (-1) ** n * _power(1 - x, p - n)
+                sums[n] += S * ends * mpmath.ff(p, n)
+        return sums
 
-    def _polynomial(self, x: Any) -> tuple[Any, Any, Any]:
+    def _polynomial(self, x: Any, orders: int) -> list[Any]:
+        """By Horner's rule in y = x^2."""
         y = x * x
         u, du, ddu = 0 * x, 0 * x, 0 * x
         for c in reversed(self.coefficients):
-            ddu, du, u = ddu * y + 2 * du, du * y + u, u * y + c
+            if orders:
+                ddu, du = ddu * y + 2 * du if orders == 2 else ddu, du * y + u
+            u = u * y + c
         if self.parity:
-            return x * u, u + 2 * y * du, 6 * x * du + 4 * x * y * ddu
-        return u, 2 * x * du, 2 * du + 4 * y * ddu
+            return [x * u, u + 2 * y * du, 6 * x * du + 4 * x * y * ddu][: orders + 1]
+        return [u, 2 * x * du, 2 * du + 4 * y * ddu][: orders + 1]
 
 
 @dataclass(frozen=True)
@@ -84,19 +90,21 @@ class Continuation:
         """|rho| of the nearest singularity; inf if there is none."""
         return min(part.g for part in self.parts)
 
-    def at(self, rho: Any) -> tuple[Any, Any, Any]:
-        """kappa, d kappa / d rho and d^2 kappa / d rho^2 at |rho| <= g; inf where they are infinite."""
-        sums = [0 * rho, 0 * rho, 0 * rho]
+    def at(self, rho: Any, orders: int = 0) -> list[Any]:
+        """kappa and its first `orders` derivatives in rho, 0 to 2, at |rho| <= g; inf where they are infinite."""
+        whole = _snapped(rho)
+        known = self._at_one(whole) if abs(whole) == 1 and orders < 2 else []
+        if len(known) > orders:
+            return known[: orders + 1]
+        sums = [0 * rho] * (orders + 1)
         for part in self.parts:
-            x = _snapped(rho / part.g if mpmath.isfinite(part.g) else rho)
-            found = self._series(part.parity, abs(x)).at(x)
-            if abs(x) == 1 and part.kind == "stretched" and mpmath.im(part.waves[0].frequency) < 0:
-                found = (mpmath.inf,) * 3
             unit = part.g if mpmath.isfinite(part.g) else mpmath.mpf(1)
-            sums = [total + value / unit**i for i, (total, value) in enumerate(zip(sums, found, strict=True))]
-        if abs(_snapped(rho)) == 1:
-            sums[0] = self._whole(_snapped(rho), sums[0])
-        return sums[0], sums[1], sums[2]
+            x = _snapped(rho / unit)
+            found = self._series(part.parity, abs(x)).at(x, orders)
+            if abs(x) == 1:
+                found = _with_poles(found, part, x)
+            sums = [total + value / unit**n for n, (total, value) in enumerate(zip(sums, found, strict=True))]
+        return sums
 
     def is_singular(self, rho: Any) -> bool:
         """Whether |rho| = g."""
@@ -114,12 +122,18 @@ class Continuation:
             for part, x in zip(self.parts, scaled, strict=True)
         )
 
-    def _whole(self, rho: Any, value: Any) -> Any:
-        """kappa(1), and kappa(-1) of an even or odd phi, are the second moment itself."""
-        vanishing = [part.kind == "polynomial" and part.degree == -1 for part in self.parts]
-        if rho == 1 or vanishing[1]:
-            return self.moment
-        return -self.moment if vanishing[0] else value
+    def _at_one(self, rho: Any) -> list[Any]:
+        """At rho = 1, and at -1 if phi is even or odd: kappa = +-E[phi^2] and, if finite, its slope +-Q E[phi'^2]."""
+        vanishing = [part.degree == -1 for part in self.parts]
+        if rho < 0 and not any(vanishing):
+            return []
+        sign = -1 if rho < 0 and vanishing[0] else 1
+        if any(part.g == 1 and part.kind == "algebraic" and part.gamma <= 1 for part in self.parts):
+            return [sign * self.moment]
+        return [
+            sign * self.moment,
+            sign * rho * self.variance * _slope_moment(self.activation, self.variance),
+        ]
 
     def _series(self, parity: int, x: Any) -> Series:
         """As many coefficients as x needs."""
@@ -132,7 +146,6 @@ class Continuation:
             order *= 2
             series = _series(self.activation, self.variance, parity, order)
         return series
-
 
     def _size(self, series: Series, x: Any) -> Any:
         """What the terms left out are compared with: an entire kappa may be far below its value at 1."""
@@ -152,8 +165,55 @@ def continuation(activation: Activation, variance: Any) -> Continuation:
     more of kappa. Where they oscillate, of S (1 - rho/g)^gamma alone: 6 digits at rho = g.
     """
     with mpmath.workdps(DIGITS):
-        exact = mpmath.mpf(variance.numerator) / variance.denominator if hasattr(variance, "numerator") else +variance
-        return Continuation(activation, exact, singularities(activation, variance), second_moment(activation, exact, DIGITS))
+        exact = (
+            mpmath.mpf(variance.numerator) / variance.denominator
+            if hasattr(variance, "numerator")
+            else +variance
+        )
+        return Continuation(
+            activation, exact, singularities(activation, variance), _moment(activation, exact)
+        )
+
+
+@lru_cache(maxsize=256)
+def _moment(activation: Activation, variance: Any) -> Any:
+    """E[phi^2]; in closed form for sums of x^n exp(a x + b x^2), which may oscillate fast."""
+    if not _is_closed(activation) or any(term.gate is not None for term in terms_of(activation)):
+        return second_moment(activation, variance, DIGITS)
+    names = {
+        sympy.Symbol(n, positive=True): sympy.Rational(v.numerator, v.denominator)
+        for n, v in activation.parameters
+    }
+    terms = [
+        (
+            *(mpmath.mpmathify(sympy.N(e.subs(names), 2 * DIGITS)) for e in (t.coefficient, t.alpha, t.beta)),
+            t.power,
+        )
+        for t in terms_of(activation)
+    ]
+    return mpmath.re(
+        mpmath.fsum(
+            c * d * _exponential_moment(a + b, beta + gamma, n + m, variance)
+            for c, a, beta, n in terms
+            for d, b, gamma, m in terms
+        )
+    )
+
+
+def _exponential_moment(alpha: Any, beta: Any, power: int, variance: Any) -> Any:
+    """E[x^n exp(alpha x + beta x^2)], x ~ N(0, Q): x is N(mean, width) there."""
+    width = variance / (1 - 2 * beta * variance)
+    mean = alpha * width
+    before, now = mpmath.mpf(0), mpmath.mpf(1)
+    for n in range(power):
+        before, now = now, mean * now + n * width * before
+    return now * mpmath.sqrt(width / variance) * mpmath.exp(alpha * mean / 2)
+
+
+@lru_cache(maxsize=256)
+def _slope_moment(activation: Activation, variance: Any) -> Any:
+    """E[phi'^2]."""
+    return second_moment(activation, variance, DIGITS, slope=True)
 
 
 @lru_cache(maxsize=256)
@@ -167,8 +227,15 @@ def _is_closed(activation: Activation) -> bool:
 
 @lru_cache(maxsize=256)
 def _polynomial(activation: Activation, variance: Any, parity: int, degree: int) -> Series:
-    h = hermite_coefficients(activation, variance, max(degree, 1), DIGITS)
-    return Series(parity, tuple(h[j] ** 2 for j in range(parity, degree + 1, 2)), mpmath.mpf(0), (), mpmath.mpf(0), mpmath.mpf(0))
+    h = hermite_coefficients(activation, variance, degree, DIGITS) if degree >= parity else []
+    return Series(
+        parity,
+        tuple(h[j] ** 2 for j in range(parity, degree + 1, 2)),
+        mpmath.mpf(0),
+        (),
+        mpmath.mpf(0),
+        mpmath.mpf(0),
+    )
 
 
 @lru_cache(maxsize=512)
@@ -176,17 +243,45 @@ def _series(activation: Activation, variance: Any, parity: int, order: int) -> S
     part = singularities(activation, variance)[parity]
     unit = part.g if mpmath.isfinite(part.g) else mpmath.mpf(1)
     h = hermite_coefficients(activation, variance, order, DIGITS)
-    scaled = [h[j] ** 2 * unit**j for j in range(parity, order + 1, 2)]
-    if part.kind != "algebraic":
-        return Series(parity, tuple(scaled), mpmath.mpf(0), (), max(scaled[-2:]), max(scaled[-2:]) * order)
-    strengths = (part.strength,) if len(part.waves) > 1 else _fitted(scaled, parity, part.gamma)
-    tails = _tails(strengths, part.gamma, parity, len(scaled))
-    rest = [c - tail for c, tail in zip(scaled, tails, strict=True)]
-    error = max(abs(rest[-1 - len(rest) // 8]), abs(scaled[-1]) * mpmath.mpf(10) ** -20) * order
-    return Series(parity, tuple(rest), part.gamma, strengths, scaled[-1], error)
+    scaled = tuple(h[j] ** 2 * unit**j for j in range(parity, order + 1, 2))
+    last = max(scaled[-2:])
+    if sum(x * x for x in h) > (1 + SLACK) * _moment(activation, variance):
+        raise NumericalError(
+            f"The Hermite coefficients of {activation.name} at variance {float(variance):.3g} are not accurate enough: "
+            "choose a smaller q, W_std or b_std."
+        )
+    if part.kind == "entire" or last * order < NEGLIGIBLE * sum(scaled):
+        return Series(parity, scaled, mpmath.mpf(0), (), last, last * order)
+    gamma, strengths, error = _beyond(scaled, part)
+    tails = _tails(strengths, gamma, parity, len(scaled))
+    rest = tuple(c - tail for c, tail in zip(scaled, tails, strict=True))
+    return Series(parity, rest, gamma, strengths, last, error * last * order)
 
 
-def _fitted(scaled: list[Any], parity: int, gamma: Any) -> tuple[Any, ...]:
+def _beyond(scaled: Sequence[Any], part: Part) -> tuple[Any, tuple[Any, ...], float]:
+    """gamma and strengths that stand for the coefficients left out, and their relative error.
+
+    The last quarter of the coefficients decides whether they have reached their asymptotic form; where they have not, at
+    variances far above 1, a power fitted to them goes on.
+    """
+    half = len(scaled) // 2
+    found = [sum(scaled[half:]), sum(scaled[half // 2 : half])]
+    if part.kind == "algebraic" and part.strength is not None:
+        tails = _tails((part.strength,), part.gamma, part.parity, len(scaled))
+        if abs(found[0] / sum(tails[half:]) - 1) < 0.3:
+            if len(part.waves) > 1:
+                return part.gamma, (part.strength,), 0.5
+            strengths = _fitted(scaled, part.parity, part.gamma)
+            if abs(strengths[0] / part.strength - 1) < 1e-3:
+                return part.gamma, strengths, float(abs(strengths[0] / part.strength - 1))
+    if part.kind == "algebraic" and not part.waves:
+        return part.gamma, _fitted(scaled, part.parity, part.gamma), 1e-3
+    power = max(mpmath.log(found[1] / found[0], 2), mpmath.mpf(1) / 4) + mpmath.mpf("0.01234")  # no integer
+    tails = _tails((mpmath.mpf(1),), power, part.parity, len(scaled))
+    return power, (found[0] / sum(tails[half:]),), 0.5
+
+
+def _fitted(scaled: Sequence[Any], parity: int, gamma: Any) -> tuple[Any, ...]:
     """S_0 .. S_4 that give the last coefficients at five indices between half and all of them."""
     rows = [len(scaled) - 1 - i * len(scaled) // (2 * FITTED) for i in range(FITTED)]
     with mpmath.workdps(2 * DIGITS):
@@ -219,6 +314,16 @@ def _power(base: Any, exponent: Any) -> Any:
     if base > 0:
         return base**exponent
     return mpmath.mpf(0) if exponent > 0 else mpmath.mpf(1) if exponent == 0 else mpmath.inf
+
+
+def _with_poles(sums: list[Any], part: Part, x: Any) -> list[Any]:
+    """inf where (1 - |x|)^(gamma - n) or growing waves make the n-th derivative infinite at x = +-1."""
+    if part.kind == "stretched":
+        infinite = 3 * [bool(part.waves) and mpmath.im(part.waves[0].frequency) < 0]
+    else:
+        infinite = [part.kind == "algebraic" and part.gamma < n for n in range(3)]
+    signs = [x ** (part.parity + n) for n in range(3)]
+    return [s * mpmath.inf if b else v for v, b, s in zip(sums, infinite, signs, strict=False)]
 
 
 def _snapped(x: Any) -> Any:

@@ -110,16 +110,15 @@ def regular(f: Local, values: tuple[Any, Any, Any]) -> Local:
     return Local(value, first * f.slope, first * f.curve + second * f.slope**2 / 2, singular)
 
 
-def through(eta: Local, part: Part, sign: int) -> Singular | None:
+def through(eta: Local, part: Part, sign: int) -> Singular:
     """The singular part of kappa_part(g (1 - eta)), eta = 0 at t0; sign +-1 is that of rho.
 
-    None if the strength is not known.
+    Its amplitude is nan where the strength is not known.
     """
     ends = mpmath.mpf(sign) ** part.parity
     if not part.waves:
-        return None
-    if eta.is_steep:
-        inner = eta.singular
+        return Singular(part.gamma, (Wave(mpmath.mpc(0), mpmath.nan),))
+    if eta.is_steep and (inner := eta.singular) is not None:
         S = ends * part.strength * inner.strength**part.gamma
         exponent = part.gamma * inner.exponent
         return Singular(exponent, (Wave(mpmath.mpc(0), S * mpmath.rgamma(-exponent)),))
@@ -128,15 +127,17 @@ def through(eta: Local, part: Part, sign: int) -> Singular | None:
     for wave in part.waves:
         w = wave.frequency
         shift = w * w / 8 * (1 - 1 / scale + 2 * bend) if w != 0 else 0
-        waves.append(Wave(w / mpmath.sqrt(scale), ends / 2 * wave.amplitude * scale**part.gamma * mpmath.exp(shift)))
+        waves.append(
+            Wave(w / mpmath.sqrt(scale), ends / 2 * wave.amplitude * scale**part.gamma * mpmath.exp(shift))
+        )
     return Singular(part.gamma, tuple(waves))
 
 
 def derivative_in(f: Singular, M: Local) -> Singular:
     """Of F(M(t)), singular by f, the singular part of F'(M) = (t dF/dt) / (t dM/dt)."""
-    if M.is_steep:
-        p = M.singular.exponent  # M = M0 + S e^p: F = S_F e^f, F' = S_F f / (S p) e^(f - p)
-        S = f.strength * f.exponent / (M.singular.strength * p)
+    if M.is_steep and (inner := M.singular) is not None:
+        p = inner.exponent  # M = M0 + S e^p: F = S_F e^f, F' = S_F f / (S p) e^(f - p)
+        S = f.strength * f.exponent / (inner.strength * p)
         exponent = f.exponent - p
         return Singular(exponent, (Wave(mpmath.mpc(0), S * mpmath.rgamma(-exponent)),))
     return replace(f.times(-1 / M.slope), exponent=f.exponent - 1)

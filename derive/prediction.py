@@ -225,7 +225,13 @@ def constant_of(tail: Tail, dim: int) -> Any:
     if t == 1:
         if tail.gamma + half <= 0.5:
             return None  # K is not integrable over the sphere
-        return a * 2 ** (tail.gamma + dim - 2) * mpmath.gamma(tail.gamma + half - 0.5) * mpmath.gamma(half) / mpmath.sqrt(mpmath.pi)
+        return (
+            a
+            * 2 ** (tail.gamma + dim - 2)
+            * mpmath.gamma(tail.gamma + half - 0.5)
+            * mpmath.gamma(half)
+            / mpmath.sqrt(mpmath.pi)
+        )
     root = mpmath.sqrt((t - 1) * (t + 1))
     rho = 1 / (t + root)
     return a * mpmath.gamma(half) * (root / t) ** tail.gamma * (1 - rho**2) ** (half - 1)

@@ -119,7 +119,11 @@ def singularities(activation: Activation, variance: Any) -> tuple[Part, Part]:
 def _part(activation: Activation, variance: Any, parity: int) -> Part:
     with mpmath.workdps(DIGITS):
         parts = _pieces(activation)
-        Q = mpmath.mpf(variance.numerator) / variance.denominator if isinstance(variance, Fraction) else +variance
+        Q = (
+            mpmath.mpf(variance.numerator) / variance.denominator
+            if isinstance(variance, Fraction)
+            else +variance
+        )
         return _kinks(parts, Q, parity) or _analytic(_outer(parts, parity), variance, Q, parity)
 
 
@@ -161,18 +165,27 @@ def _number(expr: sympy.Expr) -> Any:
 
 def _kinks(parts: Pieces, Q: Any, parity: int) -> Part | None:
     """The lowest derivative whose jumps J at s this parity sees; f = J (x - s)^n / n! beyond s has the transform J (i/tau)^(n+1)."""
-    jumps = {edge: right - left for edge, (left, right) in zip(parts.edges, pairwise(parts.branches), strict=True)}
+    jumps = {
+        edge: right - left for edge, (left, right) in zip(parts.edges, pairwise(parts.branches), strict=True)
+    }
     for n in range(SMOOTH + 1 if jumps else 0):
         values = {edge: _number(jump.subs(SYMBOL, edge)) for edge, jump in jumps.items()}
         terms = [
-            _local_wave(_number(s), J * (1j * mpmath.sqrt(Q)) ** (n + 1), Q, parity) for s, J in values.items()
+            _local_wave(_number(s), J * (1j * mpmath.sqrt(Q)) ** (n + 1), Q, parity)
+            for s, J in values.items()
         ]
         waves = _squared(terms)
         if waves:
             at = ", ".join(str(s) for s, J in values.items() if abs(J) > NOISE)
             name = "phi" + "'" * n if n < 4 else f"phi^({n})"
             return Part(
-                parity, "algebraic", mpmath.mpf(1), sympy.Integer(1), mpmath.mpf(2 * n + 1) / 2, waves, source=f"jump of {name} at {at}"
+                parity,
+                "algebraic",
+                mpmath.mpf(1),
+                sympy.Integer(1),
+                mpmath.mpf(2 * n + 1) / 2,
+                waves,
+                source=f"jump of {name} at {at}",
             )
         jumps = {edge: jump.diff(SYMBOL) for edge, jump in jumps.items()}
     return None
@@ -190,7 +203,9 @@ def _local_wave(s: Any, transform: Any, Q: Any, parity: int) -> tuple[Any, Any]:
 
 def _squared(terms: list[tuple[Any, Any]]) -> tuple[Wave, ...]:
     """(sum Re(A exp(i theta sqrt(j))))^2 as waves: those that decay least."""
-    pairs = [(A / 2, theta) for A, theta in terms] + [(mpmath.conj(A) / 2, -mpmath.conj(theta)) for A, theta in terms]
+    pairs = [(A / 2, theta) for A, theta in terms] + [
+        (mpmath.conj(A) / 2, -mpmath.conj(theta)) for A, theta in terms
+    ]
     return _products([(A, theta, mpmath.mpf(0)) for A, theta in pairs], 0)
 
 
@@ -254,14 +269,23 @@ def _strip(branches: tuple[Branch, ...], Q: Any, parity: int) -> Part:
     for branch in branches:
         if branch.power - branch.order == power:
             decay = branch.order + branch.power + 1
-            transform = 2 * mpmath.pi * branch.phased * 1j**branch.order * mpmath.sqrt(Q) ** decay / mpmath.gamma(-branch.power)
+            transform = (
+                2
+                * mpmath.pi
+                * branch.phased
+                * 1j**branch.order
+                * mpmath.sqrt(Q) ** decay
+                / mpmath.gamma(-branch.power)
+            )
             terms.append(_local_wave(branch.at, transform, Q, parity))
     decay = max(b.order + b.power + 1 for b in branches if b.power - b.order == power)
     waves = _squared(terms)
     source = f"phi singular at x = {mpmath.nstr(branches[0].at, 8)}"
     if not waves:
         return Part(parity, "unknown", source=source)
-    return Part(parity, "stretched", mpmath.mpf(1), sympy.Integer(1), decay - mpmath.mpf(1) / 2, waves, source=source)
+    return Part(
+        parity, "stretched", mpmath.mpf(1), sympy.Integer(1), decay - mpmath.mpf(1) / 2, waves, source=source
+    )
 
 
 def _gaussians(terms: tuple[Term, ...], variance: Any, Q: Any, parity: int) -> Part:
@@ -283,12 +307,18 @@ def _gaussians(terms: tuple[Term, ...], variance: Any, Q: Any, parity: int) -> P
     largest = max((abs(_b(beta, Q)) for _, beta in generating), default=mpmath.mpf(0))
     if largest == 0:
         if all(alpha == 0 for alpha, _ in generating):
-            return Part(parity, "polynomial", degree=max((len(R) - 1 + order for R in generating.values()), default=-1))
+            return Part(
+                parity,
+                "polynomial",
+                degree=max((len(R) - 1 + order for R in generating.values()), default=-1),
+            )
         return Part(parity, "entire")
     leading = {key: R for key, R in generating.items() if abs(_b(key[1], Q)) > largest * (1 - NOISE)}
     degree = max(len(R) - 1 for R in leading.values())
     highest = {key: R[-1] for key, R in leading.items() if len(R) - 1 == degree}
-    waves = _products([w for key, r in highest.items() for w in _hermite_waves(key, r, degree, order, Q, parity)], parity)
+    waves = _products(
+        [w for key, r in highest.items() for w in _hermite_waves(key, r, degree, order, Q, parity)], parity
+    )
     kind: Kind = "algebraic" if any(wave.frequency == 0 for wave in waves) else "stretched"
     betas = {beta for _, beta in highest}
     gamma = order - degree - mpmath.mpf(1) / 2
@@ -325,7 +355,11 @@ def _exact(betas: set[sympy.Expr], variance: Any) -> sympy.Expr | None:
     if len(betas) > 1 or not isinstance(variance, Fraction) or not beta.is_real or beta.has(sympy.Float):
         return None
     Q = sympy.Rational(variance.numerator, variance.denominator)
-    return sympy.nsimplify((1 - 2 * beta * Q) / (2 * abs(beta) * Q)) if beta.is_Rational else (1 - 2 * beta * Q) / (2 * abs(beta) * Q)
+    return (
+        sympy.nsimplify((1 - 2 * beta * Q) / (2 * abs(beta) * Q))
+        if beta.is_Rational
+        else (1 - 2 * beta * Q) / (2 * abs(beta) * Q)
+    )
 
 
 def _source(betas: set[sympy.Expr]) -> str:
@@ -342,18 +376,29 @@ def _generating(group: list[Term], Q: Any) -> list[Any]:
     for n in range(max(t.power for t in group) + 1):
         coefficient = mpmath.fsum(_number(t.coefficient) for t in group if t.power == n)
         scale = mpmath.fsum(abs(_number(t.coefficient)) for t in group if t.power == n)
-        total = [u + coefficient * v for u, v in zip([*total, 0], power, strict=False)] if n else [coefficient * power[0]]
-        size = [u + scale * abs(v) for u, v in zip([*size, 0], power, strict=False)] if n else [scale * abs(power[0])]
+        total = (
+            [u + coefficient * v for u, v in zip([*total, 0], power, strict=False)]
+            if n
+            else [coefficient * power[0]]
+        )
+        size = (
+            [u + scale * abs(v) for u, v in zip([*size, 0], power, strict=False)]
+            if n
+            else [scale * abs(power[0])]
+        )
         padded = [mpmath.mpf(0), *power, mpmath.mpf(0), mpmath.mpf(0)]
         power = [
-            root * ((1 + 2 * b) * padded[i] + a * padded[i + 1] + (i + 1) * padded[i + 2]) for i in range(len(power) + 1)
+            root * ((1 + 2 * b) * padded[i] + a * padded[i + 1] + (i + 1) * padded[i + 2])
+            for i in range(len(power) + 1)
         ]
     while total and abs(total[-1]) <= NOISE * max(size):
         total.pop()
     return total
 
 
-def _hermite_waves(key: tuple[sympy.Expr, sympy.Expr], r: Any, n: int, order: int, Q: Any, parity: int) -> list[Any]:
+def _hermite_waves(
+    key: tuple[sympy.Expr, sympy.Expr], r: Any, n: int, order: int, Q: Any, parity: int
+) -> list[Any]:
     """(A, theta, psi) of the two waves of sqrt(j!) [w^j] r w^n exp(a w - B w^2), integrated `order` times.
 
     [w^m] exp(a w - B w^2) = B^(m/2) H_m(x) / m!, x = a / (2 sqrt(B)), and

@@ -6,6 +6,7 @@ import cmath
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import mpmath
@@ -96,7 +97,11 @@ def _origins(expr: sympy.Expr) -> Iterator[sympy.Expr]:
     for node in sympy.preorder_traversal(expr):
         if not node.has(SYMBOL):
             continue
-        if isinstance(node, sympy.Pow) and node.base.has(SYMBOL) and not (node.exp.is_Integer and node.exp > 0):
+        if (
+            isinstance(node, sympy.Pow)
+            and node.base.has(SYMBOL)
+            and not (node.exp.is_Integer and node.exp > 0)
+        ):
             yield node.base
         elif isinstance(node, sympy.log):
             yield node.args[0]
@@ -110,8 +115,12 @@ def _zeros(function: sympy.Expr) -> set[complex]:
     """Zeros in the upper half-plane, to about 9 digits."""
     if function.is_polynomial(SYMBOL):
         with mpmath.workdps(DIGITS):
-            coefficients = [mpmath.mpmathify(sympy.N(c, DIGITS)) for c in sympy.Poly(function, SYMBOL).all_coeffs()]
-            roots = mpmath.polyroots(coefficients, maxsteps=500, extraprec=400) if len(coefficients) > 1 else []
+            coefficients = [
+                mpmath.mpmathify(sympy.N(c, DIGITS)) for c in sympy.Poly(function, SYMBOL).all_coeffs()
+            ]
+            roots = (
+                mpmath.polyroots(coefficients, maxsteps=500, extraprec=400) if len(coefficients) > 1 else []
+            )
             return {_rounded(complex(root)) for root in roots if mpmath.im(root) > 1e-9}
     value, slope = (sympy.lambdify(SYMBOL, f, modules="cmath") for f in (function, function.diff(SYMBOL)))
     starts = [complex(x, y) for x in _grid(-WIDTH, WIDTH, 41) for y in _grid(0.05, HEIGHT, 41)]
@@ -179,7 +188,7 @@ def _local(function: sympy.Expr, at: Any) -> Branch | None:
             continue
         if min(map(abs, values)) == 0:
             continue
-        slopes = [mpmath.log(abs(b / a)) / -mpmath.log(10) for a, b in zip(values, values[1:], strict=False)]
+        slopes = [mpmath.log(abs(b / a)) / -mpmath.log(10) for a, b in pairwise(values)]
         power = mpmath.nint(12 * slopes[-1]) / 12
         if abs(slopes[-1] - power) < 1e-3 and power < -0.05:
             scaled = [v * r**-power for v, r in zip(values, radii, strict=True)]

@@ -72,7 +72,11 @@ def _series(m: Degrees, degrees: tuple[Power, Power]) -> Degrees:
             continue
         constant = m == ONE or m == Degrees()
         leading = _power(m, 2 + parity)
-        total = total | (leading if constant else Degrees(*(None if p is None else math.inf for p in (leading.even, leading.odd))))
+        total = total | (
+            leading
+            if constant
+            else Degrees(*(None if p is None else math.inf for p in (leading.even, leading.odd)))
+        )
     return total
 
 

@@ -239,7 +239,7 @@ def _of_array(value: object, limit: int) -> _Source:
         K = np.ascontiguousarray(K, dtype=np.float64)
 
     def multiply(V: Floats) -> Floats:
-        return (V.T @ K).T if symmetric else ((V.T @ K).T + K @ V) / 2
+        return np.asarray((V.T @ K).T if symmetric else ((V.T @ K).T + K @ V) / 2)
 
     return _Source(n, multiply, trace, eps=eps, array=K)
 
@@ -269,9 +269,9 @@ def _check_entries(K: NDArray[Any]) -> bool:
             size = max(size, *extremes)
             if not np.array_equal(A, B):
                 gap = np.abs(A - B)
-                i, j = np.unravel_index(int(gap.argmax()), gap.shape)
-                if gap[i, j] > worst:
-                    worst, at = float(gap[i, j]), (low.start + int(i), high.start + int(j))
+                row, column = divmod(int(gap.argmax()), gap.shape[1])
+                if gap[row, column] > worst:
+                    worst, at = float(gap[row, column]), (low.start + row, high.start + column)
     if worst > ASYMMETRY * size:
         i, j = at
         raise ValueError(

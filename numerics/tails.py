@@ -63,7 +63,6 @@ def _tail(a: NDArray[np.longdouble], dim: int, degree: int, weight: float, missi
 
 def _exponent(fall: float, n: int) -> float:
     """s of j^-s, from the ratio of the sums over [4n/5, n] and [3n/5, 4n/5]."""
-
     from scipy.optimize import brentq
 
     def difference(s: float) -> Any:

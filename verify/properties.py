@@ -254,7 +254,7 @@ def trace(kernel: Kernel, X: Floats) -> Finding:
 
 def _sums(series: TaylorSeries, at_half: float, dim: int) -> list[Trial]:
     """The three sums of `trace`, in units of K(1)."""
-    a, K1 = series.coefficients / series.total, series.total
+    a, K1 = (series.coefficients / series.total).astype(np.float64), series.total
     error = float(series.relative_error @ abs(a)) + ROUNDING
     polynomial = float(np.polynomial.polynomial.polyval(0.5, a))
     missing = 1 - math.fsum(a)

@@ -109,7 +109,8 @@ def _kernels(expression: str, names: list[str], network: dict[str, Any]) -> dict
                 f"{expression} fixes the weights: --compare takes {', '.join(BASELINES)} with it."
             )
         else:
-            kernels[name] = derive_kernel(expression, **{**network, "weights": _weights(name)})
+            law = _weights(name)
+            kernels[_law_label(law)] = derive_kernel(expression, **{**network, "weights": law})
     return kernels
 
 

@@ -10,7 +10,6 @@ then solved for at as many degrees as unknowns.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,13 +18,10 @@ from typing import Any
 import mpmath
 import numpy as np
 import scipy.fft
-from scipy.special import gammaln, logsumexp
 
 from derive.activation import Activation
 from derive.hermite import hermite_coefficients
-from derive.network import Dense, Network, mlp
-from derive.predict import predict_decay
-from derive.weights import Levels, WeightLaw
+from derive.network import Dense, Network
 
 LONG = np.longdouble
 PI = LONG("3.14159265358979323846264338327950288")
@@ -64,7 +60,7 @@ def relu(Q: Any, rho: Any, a: Arithmetic) -> tuple[Any, Any]:
     return Q * _arccos(1, rho, a), _arccos(0, rho, a)
 
 
-def leaky_relu(Q: Any, rho: Any, a: Arithmetic, slope: Any = LONG(1) / 100) -> tuple[Any, Any]:
+def leaky_relu(Q: Any, rho: Any, a: Arithmetic) -> tuple[Any, Any]:
     """relu(x) - slope relu(-x)."""
     slope = a.pi / a.pi / 100
     mixed = [
@@ -170,13 +166,16 @@ def kernel_of(network: Network, t: Any, q: Any, get: str, a: Arithmetic) -> Any:
             value, slope = dual(Q, m / Q, a)
             m, k = value, slope * k
             p = dual(Q, p / Q, a)[0] if get == "rounding" else p
-            Q = dual(Q, _one(t, a), a)[0]
-            Q = Q[0].real if a is ARRAYS else Q
+            Q = _moment(layer.name, Q, a)
     return {"ntk": k, "nngp": m, "rounding": p - m}[get]
 
 
-def _one(t: Any, a: Arithmetic) -> Any:
-    return np.ones(1, np.clongdouble) if a is ARRAYS else mpmath.mpf(1)
+def _moment(name: str, Q: Any, a: Arithmetic) -> Any:
+    """kappa(1); the slope of sign's is infinite there."""
+    if name == "sign":
+        return Q / Q
+    value = DUALS[name](Q, np.ones(1, np.clongdouble) if a is ARRAYS else mpmath.mpf(1), a)[0]
+    return value[0].real if a is ARRAYS else value
 
 
 # ---- spectra
@@ -212,12 +211,20 @@ def log_eigenvalues(log_a: Any, degrees: Sequence[int], dim: int) -> list[Any]:
 
 
 def log_eigenvalues_by_angle(
-    network: Network, q: Any, get: str, degrees: Sequence[int], dim: int, digits: int, nodes: int
+    network: Network,
+    q: Any,
+    get: str,
+    degrees: Sequence[int],
+    dim: int,
+    digits: int,
+    nodes: int,
+    power: int = 1,
 ) -> list[Any]:
-    """log |integral of K(cos theta) P_k(cos theta)| by Gauss-Legendre over theta: K is analytic in theta on [0, pi]."""
+    """log |integral of K(cos theta) P_k(cos theta)| by Gauss-Legendre over theta^(1/power): K is analytic in it on [0, pi]."""
     with mpmath.workdps(digits):
         points, weights = _legendre(nodes, digits)
-        angles = [mpmath.pi * (1 + x) / 2 for x in points]
+        angles = [mpmath.pi * ((1 + x) / 2) ** power for x in points]
+        weights = [w * power * ((1 + x) / 2) ** (power - 1) for w, x in zip(weights, points, strict=True)]
         a = multiprecision()
         cosines = [mpmath.cos(angle) for angle in angles]
         mass = [w * mpmath.sin(angle) ** (dim - 2) for w, angle in zip(weights, angles, strict=True)]
@@ -235,8 +242,8 @@ def log_eigenvalues_by_angle(
             before, now = (
                 now,
                 [
-                    ((2 * k + dim - 2) * t * P - k * O) / (k + dim - 2)
-                    for t, P, O in zip(cosines, now, before, strict=True)
+                    ((2 * k + dim - 2) * t * P - k * earlier) / (k + dim - 2)
+                    for t, P, earlier in zip(cosines, now, before, strict=True)
                 ],
             )
         return [found[k] for k in degrees]

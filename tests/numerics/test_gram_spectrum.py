@@ -112,7 +112,7 @@ def test_beyond_the_dense_route():
         lambda K: (K + np.triu(np.full(K.shape, 1e-8), 1)).astype(np.float32),
         lambda K: K.astype(">f8"),
     ],
-    ids="float32 integers Fortran strided asymmetric asymmetric-float32 big-endian".split(),
+    ids=["float32", "integers", "Fortran", "strided", "asymmetric", "asymmetric-float32", "big-endian"],
 )
 def test_arrays_of_every_kind(given, memory):
     K = given(REAL(DATA))

@@ -44,7 +44,19 @@ def errors_within(found, exact):
         1e-160 * 0.9**COUNT,
         1e160 * 0.9**COUNT,
     ],
-    ids="geometric power flat low-rank negative shifted indefinite zero identity tiny huge".split(),
+    ids=[
+        "geometric",
+        "power",
+        "flat",
+        "low-rank",
+        "negative",
+        "shifted",
+        "indefinite",
+        "zero",
+        "identity",
+        "tiny",
+        "huge",
+    ],
 )
 @pytest.mark.parametrize("top", [1, 40])
 def test_known_spectra(exact, top):

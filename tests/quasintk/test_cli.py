@@ -1,12 +1,14 @@
 """The command line as a user meets it: real processes, results on stdout, exit codes."""
 
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.special import spherical_in
 
 from numerics.kernel import Kernel
 from quasintk.pipeline import kernel
@@ -76,6 +78,42 @@ def test_eigen(tmp_path):
     table = run("eigen", "relu", "--degrees", 8, "--plot", "s.png", cwd=tmp_path)
     assert len([line for line in table.stdout.splitlines() if line.strip()[:1].isdigit()]) == 9
     assert (tmp_path / "s.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_eigen_beside_baselines_with_predictions():
+    """exp(t - 1) in 3 dimensions: exp(-1) times spherical Bessel functions; binary ReLU's rate is 3 - 2 sqrt(2)."""
+    options = (
+        "--depth",
+        2,
+        "--dim",
+        3,
+        "--degrees",
+        8,
+        "--compare",
+        "real, gaussian, matern(3/2, 0.5)",
+        "--predict",
+    )
+    spectra = json.loads(run("eigen", "relu", *options, "--json").stdout)["spectra"]
+    assert [entry["weights"] for entry in spectra] == ["binary", "real", "gaussian", "matern(3/2, 0.5)"]
+    assert spectra[2]["eigenvalue"] == pytest.approx(np.exp(-1) * spherical_in(range(9), 1.0), rel=1e-13)
+    assert spectra[0]["prediction"]["exact"] == "3 - 2*sqrt(2)"
+    assert spectra[1]["prediction"]["power"] == -3
+    assert "3 - 2*sqrt(2)" in run("eigen", "relu", *options).stdout
+
+
+def test_eigen_of_a_kernel_file_and_far_below_doubles(tmp_path):
+    (tmp_path / "k.json").write_text(kernel("sin").to_json())
+    lines = run(
+        "eigen", "k.json", "--degrees", 201, "--compare", "gaussian", cwd=tmp_path
+    ).stdout.splitlines()
+    assert lines[0].split()[2] == "k.json"
+    # kappa + rho kappa' of sin is exp(-1) sum (1 + j) rho^j / j! over odd j; the next term of the eigenvalue is 1e-4 of the first
+    k, dim = 201, 10
+    leading = -1 + math.log(1 + k) - math.lgamma(k + 1) - k * math.log(3)
+    leading += sum(math.log((i + 1) / (2 * i + dim)) for i in range(k))
+    assert lines[-1].split()[2].endswith(f"e{math.floor(leading / math.log(10))}")
+    for wrong in (("--depth", 2), ("--compare", "real"), ("--compare", "gausian")):
+        assert run("eigen", "k.json", *wrong, cwd=tmp_path, code=2).stderr
 
 
 def test_gram_from_an_expression_and_from_a_kernel_file(tmp_path):
