@@ -13,10 +13,12 @@ import sympy
 from derive.activation import Activation
 from derive.errors import NoClosedForm, NumericalError
 from derive.hermite import hermite_coefficients, second_moment
-from derive.singularity import Part, singularities
+from derive.parts import Part
+from derive.singularity import singularities
 from derive.terms import terms_of
 
-DIGITS = 30
+DIGITS, ACCURATE = 30, 22
+"""Digits that are carried, and those of the Hermite coefficients."""
 SHORT, LONG, PANELS = 64, 1024, 256
 """Hermite coefficients: at first, at most in the closed class, and at most where they are integrals."""
 NEGLIGIBLE = 1e-18
@@ -93,9 +95,9 @@ class Continuation:
     def at(self, rho: Any, orders: int = 0) -> list[Any]:
         """kappa and its first `orders` derivatives in rho, 0 to 2, at |rho| <= g; inf where they are infinite."""
         whole = _snapped(rho)
-        known = self._at_one(whole) if abs(whole) == 1 and orders < 2 else []
+        known = self._at_one(whole)[: orders + 1] if abs(whole) == 1 else []
         if len(known) > orders:
-            return known[: orders + 1]
+            return known
         sums = [0 * rho] * (orders + 1)
         for part in self.parts:
             unit = part.g if mpmath.isfinite(part.g) else mpmath.mpf(1)
@@ -104,7 +106,7 @@ class Continuation:
             if abs(x) == 1:
                 found = _with_poles(found, part, x)
             sums = [total + value / unit**n for n, (total, value) in enumerate(zip(sums, found, strict=True))]
-        return sums
+        return [*known, *sums[len(known) :]]
 
     def is_singular(self, rho: Any) -> bool:
         """Whether |rho| = g."""
@@ -140,18 +142,19 @@ class Continuation:
         part = self.parts[parity]
         if part.degree is not None:
             return _polynomial(self.activation, self.variance, parity, part.degree)
-        order, longest = SHORT, LONG if _is_closed(self.activation) else PANELS
+        longest = LONG if _is_closed(self.activation) else PANELS
+        order = SHORT
+        while part.kind != "entire" and order < longest and x**order > NEGLIGIBLE:
+            order *= 2
         series = _series(self.activation, self.variance, parity, order)
-        while order < longest and series.last * mpmath.mpf(x) ** order > NEGLIGIBLE * self._size(series, x):
+        while (
+            part.kind == "entire"
+            and order < longest
+            and series.last * x**order > NEGLIGIBLE * series.at(x, 0)[0]
+        ):
             order *= 2
             series = _series(self.activation, self.variance, parity, order)
         return series
-
-    def _size(self, series: Series, x: Any) -> Any:
-        """What the terms left out are compared with: an entire kappa may be far below its value at 1."""
-        if self.parts[series.parity].kind != "entire":
-            return self.moment
-        return sum(c * x ** (2 * i + series.parity) for i, c in enumerate(series.coefficients))
 
 
 @lru_cache(maxsize=256)
@@ -227,7 +230,7 @@ def _is_closed(activation: Activation) -> bool:
 
 @lru_cache(maxsize=256)
 def _polynomial(activation: Activation, variance: Any, parity: int, degree: int) -> Series:
-    h = hermite_coefficients(activation, variance, degree, DIGITS) if degree >= parity else []
+    h = hermite_coefficients(activation, variance, degree, ACCURATE) if degree >= parity else []
     return Series(
         parity,
         tuple(h[j] ** 2 for j in range(parity, degree + 1, 2)),
@@ -242,7 +245,7 @@ def _polynomial(activation: Activation, variance: Any, parity: int, degree: int)
 def _series(activation: Activation, variance: Any, parity: int, order: int) -> Series:
     part = singularities(activation, variance)[parity]
     unit = part.g if mpmath.isfinite(part.g) else mpmath.mpf(1)
-    h = hermite_coefficients(activation, variance, order, DIGITS)
+    h = hermite_coefficients(activation, variance, order, ACCURATE)
     scaled = tuple(h[j] ** 2 * unit**j for j in range(parity, order + 1, 2))
     last = max(scaled[-2:])
     if sum(x * x for x in h) > (1 + SLACK) * _moment(activation, variance):

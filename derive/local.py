@@ -12,7 +12,7 @@ from typing import Any
 
 import mpmath
 
-from derive.singularity import NOISE, Part, Wave
+from derive.parts import NOISE, Part, Wave
 
 INFINITE = mpmath.inf
 

@@ -41,15 +41,17 @@ def nearest_of(net: Net) -> Nearest:
                 return Nearest(mpmath.inf, (), True)
     t, layer = _edge(net, mpmath.mpf(1), high)
     tied = tuple(tied_at(net, t))
-    resolved = layer is None or layer in tied
-    return Nearest(t, tied if layer is None or resolved else (layer,), resolved)
+    if (layer is None or layer in tied) and beyond(net, t) is None:
+        return Nearest(t, tied, True)
+    return Nearest(t, (tied[0] if layer is None else layer,), False)
 
 
 def reached_by_first(net: Net, sign: int) -> Any:
     """|t| at which the first layer reaches sign g."""
     stage = net.stages[0]
     A, B = map(rational, linear(stage.dense))
-    return (stage.dual.g * stage.dual.variance - sign * B) / (A * rational(net.q))
+    t = (stage.dual.g * stage.dual.variance - sign * B) / (A * rational(net.q))
+    return mpmath.mpf(1) if abs(t - 1) < SHARP else t
 
 
 def _edge(net: Net, low: Any, high: Any, side: int = 1) -> tuple[Any, int | None]:

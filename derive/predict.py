@@ -18,8 +18,8 @@ from derive.local import Singular, dominant
 from derive.nearest import RESOLVED, Nearest, mirror_of, nearest_of, reached_by_first, tied_at
 from derive.network import Dense, Network
 from derive.numbers import Real, exact
+from derive.parts import Part, Wave
 from derive.prediction import Branch, Prediction, Tail, constant_of
-from derive.singularity import Part, Wave
 from derive.strength import moments_near
 from derive.support import Degrees, degrees_of
 
@@ -103,9 +103,11 @@ class _Parity:
 def _prediction(nets: Sequence[Net], dim: int, q: Fraction, get: str) -> Prediction:
     """nets: the network, or for p - m the one with equal roundings and the one with independent ones."""
     net, degrees = nets[0], _degrees(nets, get)
-    nearest = nearest_of(net)
+    endless = math.inf in (degrees.even, degrees.odd)
+    nearest = nearest_of(net) if endless else Nearest(mpmath.inf, (), True)
     t_star = nearest.t
-    _require_known(net, t_star)
+    if endless:
+        _require_known(net, nearest)
     if len(net.stages) == 1 and linear(net.stages[0].dense)[1] == 0:
         parities = [
             _parity(masked := [_masked(n, p) for n in nets], nearest_of(masked[0]), p, degrees, get, dim)
@@ -137,7 +139,7 @@ def _prediction(nets: Sequence[Net], dim: int, q: Fraction, get: str) -> Predict
         mirror_rate=_rate(mirror) if mirror is not None else None,
         oscillation=_oscillation(tail),
         stretch=_stretch(tail),
-        rank=_rank(degrees, dim) if math.inf not in (degrees.even, degrees.odd) else None,
+        rank=None if endless else _rank(degrees, dim),
         error=_error(net, t_star, main.layer),
         notes=tuple(_notes(net, nearest, main, get)),
         dim=dim,
@@ -183,19 +185,17 @@ def _masked(net: Net, parity: int) -> Net:
     return replace(net, stages=(replace(stage, dual=replace(stage.dual, parts=(even, odd))),))
 
 
-def _require_known(net: Net, t_star: Any) -> None:
-    """An unknown dual is analytic for |rho| < 1, and no worse than an algebraic one at 1."""
-    if mpmath.isfinite(t_star):
-        reached = [abs(rho) for _, rho in correlations(net, t_star)]
+def _require_known(net: Net, nearest: Nearest) -> None:
+    """An unknown phi is analytic on the real line: its dual is analytic for |rho| < 1 and smoother than algebraic at 1."""
+    duals = [net.stages[i].dual for i in nearest.layers]
+    kinds = {part.kind for dual in duals for part in dual.parts if part.g == dual.g}
+    if mpmath.isfinite(nearest.t):
+        reached = [abs(rho) for _, rho in correlations(net, nearest.t)]
     else:
         reached = [mpmath.inf] * len(net.stages)
+    least = 1 + TIED if "algebraic" in kinds else 1 - TIED
     for stage, rho in zip(net.stages, reached, strict=True):
-        kinds = [part.kind for part in stage.dual.parts if part.g == 1]
-        if (
-            any(part.kind == "unknown" for part in stage.dual.parts)
-            and rho >= 1 - TIED
-            and not (rho < 1 + TIED and "algebraic" in kinds)
-        ):
+        if any(part.kind == "unknown" for part in stage.dual.parts) and rho > least:
             raise NoClosedForm(
                 f"The singularities of the dual of {stage.activation.name} are not known, and they may decide: fit the "
                 "computed spectrum instead (`fit_decay`)."
@@ -231,7 +231,7 @@ def _parity(
         rate,
         float(power),
         float(total.exponent),
-        None if constant is None else float(constant),
+        None if constant is None or not math.isfinite(float(constant)) else float(constant),
         tail=tail,
     )
     return _Parity(branch, layer, exact_rate)

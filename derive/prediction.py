@@ -11,7 +11,7 @@ from typing import Any
 import mpmath
 import sympy
 
-from derive.singularity import Wave
+from derive.parts import Wave
 
 LONGEST = 400_000
 """Terms of the sum over Taylor coefficients that a curve may need."""

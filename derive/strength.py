@@ -20,7 +20,8 @@ def moments_near(net: Net, t: Any) -> tuple[Local, Local | None]:
     """NNGP and NTK near t."""
     q = rational(net.q)
     m, k = Local(q * t, -q * t, mpmath.mpf(0)), None
-    curved = len(tied_at(net, t)) > 1
+    parts = [part for i in tied_at(net, t)[:-1] for part in net.stages[i].dual.parts]
+    curved = any(wave.frequency != 0 for part in parts for wave in part.waves)
     for stage in net.stages:
         M, K = _dense(stage.dense, m, k, net.latent)
         m, slope = _activation(stage.dual, M, curved)
@@ -40,7 +41,7 @@ def _dense(layers: Sequence[Dense], m: Local, k: Local | None, latent: bool) -> 
 
 
 def _activation(dual: Continuation, M: Local, curved: bool) -> tuple[Local, Local]:
-    """kappa(M) and kappa_dot(M); where kappa is singular the curvature counts only if a later layer is singular too."""
+    """kappa(M) and kappa_dot(M); `curved`: the curvature counts where kappa is singular, as waves of later layers depend on it."""
     Q = dual.variance
     if not mpmath.isfinite(M.value):
         return _unbounded(dual, M)

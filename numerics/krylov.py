@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import qr
 
 from numerics.memory import guard
 
@@ -144,25 +145,27 @@ def _outside(W: Floats, Q: Floats, room: int, noise: float, rng: np.random.Gener
     """Orthonormal basis of W's part orthogonal to Q, `room` columns at most; directions below `noise` are drawn anew."""
     new, least = W, noise
     for attempt in range(4):
-        new, norms = _normalised(new, room)
-        weak = norms <= least
+        new, lengths = _basis(new, room)
+        weak = lengths <= least
         if weak.any():
             drawn = _normal(rng, len(W), int(weak.sum()))
             drawn -= Q @ (Q.T @ drawn)
             new[:, weak] = drawn / np.linalg.norm(drawn, axis=0)
-        if attempt and norms.min(initial=1.0) > 0.5:
+        if attempt and lengths.min(initial=1.0) > 0.5:
             break  # hardly anything was left to subtract: orthogonal to rounding
         new = new - Q @ (Q.T @ new)
         least = 1e-3
     return new
 
 
-def _normalised(W: Floats, room: int) -> tuple[Floats, Floats]:
-    """W turned to its principal axes, the `room` longest of them scaled to unit length, and their lengths."""
-    _, axes = np.linalg.eigh(W.T @ W)
-    turned = W @ axes[:, ::-1][:, :room]
-    norms = np.linalg.norm(turned, axis=0)
-    return turned / np.where(norms > 0, norms, 1.0), norms
+def _basis(W: Floats, room: int) -> tuple[Floats, Floats]:
+    """The `room` longest orthogonal directions of W and their lengths: from W^T W where it resolves them, else by QR."""
+    squares, axes = np.linalg.eigh(W.T @ W)
+    if squares.size and squares[0] > 1e-12 * squares[-1] > 0:  # sqrt: 1e-6, which a second time removes
+        lengths = np.sqrt(squares[::-1][:room])
+        return (W @ axes[:, ::-1][:, :room]) / lengths, lengths
+    basis, R, _ = qr(W, mode="economic", pivoting=True, check_finite=False)
+    return np.asarray(basis[:, :room]), np.abs(np.diag(R))[:room]
 
 
 def _normal(rng: np.random.Generator, n: int, count: int) -> Floats:

@@ -85,7 +85,8 @@ def taylor_series(kernel: ir.KernelIR, output: str, q: Fraction, terms: int) -> 
         a = {"ntk": last.k, "nngp": last.m, "rounding": last.p - last.m}[output]
         error = _rounding(terms, sum(isinstance(layer, Activation) for layer in network.layers))
         if output == "rounding":
-            error = error * np.asarray(last.p + last.m, float) / np.where(a > 0, a, 1).astype(float)
+            shares = np.where(a > 0, (last.p + last.m) / np.where(a > 0, a, 1), 1)
+            error = error * np.minimum(shares, 1e300).astype(np.float64)
     lost = (a > 0) & (a < SMALLEST)
     if lost.any():
         raise NumericalError(

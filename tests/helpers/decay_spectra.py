@@ -5,7 +5,7 @@ coefficients are the Taylor coefficients, for exponential decay; by Gauss-Legend
 multiple precision for power laws. The law log lambda_k = c + k log(rho) + p log(x) + b_1 / x + ..., x = k + dim/2 - 1, is
 then solved for at as many degrees as unknowns.
 
-    python tests/helpers/decay_spectra.py       the tables of docs/predicted-decay.md
+    python tests/helpers/decay_spectra.py       the second table of docs/predicted-decay.md
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ import scipy.fft
 
 from derive.activation import Activation
 from derive.hermite import hermite_coefficients
-from derive.network import Dense, Network
+from derive.network import Dense, Network, mlp
+from derive.predict import predict_decay
 
 LONG = np.longdouble
 PI = LONG("3.14159265358979323846264338327950288")
@@ -268,3 +269,131 @@ def _legendre(n: int, digits: int) -> tuple[list[Any], list[Any]]:
             nodes.append(x)
             weights.append(2 / ((1 - x * x) * slope**2))
     return nodes, weights
+
+
+# ---- laws
+
+
+@dataclass(frozen=True)
+class Law:
+    """log lambda_k = c + k log(rate) + power log(x) + b_1 / x + ..., solved for; doubt: by how much other degrees change it."""
+
+    rate: float
+    power: float
+    constant: float
+    doubt: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network, and what is asked of it."""
+
+    name: str
+    network: Network
+    get: str = "ntk"
+    q: float = 1.0
+    parity: int = 0
+    root: int = 1
+    slow: bool = False
+
+
+DEGREES = ((110, 180, 270, 400, 600, 900, 1350), (100, 150, 220, 330, 500, 750, 1100))
+FEW = ((24, 34, 46, 60, 80, 108, 150), (18, 26, 36, 52, 72, 104, 146))
+
+
+def measured(case: Case, dim: int) -> Law:
+    """The law of a case's eigenvalues; only t* tells at which radius to look, and whether to expect a power law."""
+    t_star = predict_decay(case.network, dim, case.q, case.get).singularity
+    laws = []
+    if t_star > 1:
+        log_a = log_taylor(case.network, case.q, case.get, t_star, 3200)
+    for degrees in DEGREES if t_star > 1 else FEW:
+        k = [n + n % 2 + case.parity for n in degrees]
+        if t_star > 1:
+            logs = log_eigenvalues(log_a, k, dim)
+        else:
+            logs = log_eigenvalues_by_angle(
+                case.network, case.q, case.get, k, dim, 60 + 4 * dim, 240, case.root
+            )
+        laws.append(solved(k, logs, dim, with_rate=t_star > 1))
+    doubt = abs(laws[0][0] / laws[1][0] - 1), abs(laws[0][1] - laws[1][1]), abs(laws[0][2] / laws[1][2] - 1)
+    return Law(*laws[0], doubt)
+
+
+def solved(
+    degrees: Sequence[int], logs: Sequence[Any], dim: int, with_rate: bool
+) -> tuple[float, float, float]:
+    """Rate, power and constant from as many degrees as there are unknowns."""
+    with mpmath.workdps(40):
+        rows = []
+        for k in degrees:
+            x = k + mpmath.mpf(dim) / 2 - 1
+            row = [mpmath.mpf(1), mpmath.log(x), *([mpmath.mpf(k)] if with_rate else [])]
+            rows.append(row + [x**-i for i in range(1, len(degrees) - len(row) + 1)])
+        solution = mpmath.lu_solve(mpmath.matrix(rows), mpmath.matrix([mpmath.mpf(str(v)) for v in logs]))
+        rate = mpmath.exp(solution[2]) if with_rate else 1
+        return float(rate), float(solution[1]), float(mpmath.exp(solution[0]))
+
+
+def _chain(*layers: tuple[Any, ...] | str) -> Network:
+    """Dense layers as (weights, W_std, b_std, trained), activations by name, and a real readout."""
+    parts = [Activation(one) if isinstance(one, str) else Dense(*one) for one in layers]
+    return Network([*parts, Dense("real")])
+
+
+CASES = (
+    Case("relu, binary", mlp("relu")),
+    Case("relu, binary, 2 layers, b 0.5", mlp("relu", 2, b_std="0.5")),
+    Case("relu, binary, 3 layers, odd degrees", mlp("relu", 3), parity=1),
+    Case("relu, binary, 2 layers, b 0.3, nngp", mlp("relu", 2, b_std="0.3"), "nngp"),
+    Case("relu, binary, 2 layers, b 0.3, latent", mlp("relu", 2, b_std="0.3", parameterization="latent")),
+    Case("abs, binary, 2 layers", mlp("abs", 2)),
+    Case("relu2, binary, 2 layers, b 0.5", mlp("relu2", 2, b_std="0.5")),
+    Case("sign, binary, 2 layers, b 0.5", mlp("sign", 2, b_std="0.5")),
+    Case("sign, binary, nngp, odd degrees", mlp("sign"), "nngp", parity=1),
+    Case("leaky_relu, ternary, 3 layers, W 1.4, b 0.4", mlp("leaky_relu", 3, "ternary", "1.4", "0.4")),
+    Case("elu, binary, even degrees", mlp("elu"), slow=True),
+    Case("elu, binary, odd degrees", mlp("elu"), parity=1, slow=True),
+    Case("elu, binary, 2 layers, b 0.5", mlp("elu", 2, b_std="0.5"), slow=True),
+    Case("erf, binary, odd degrees", mlp("erf"), parity=1),
+    Case("erf, real, 3 layers, W 1.5, b 0.3", mlp("erf", 3, "real", "1.5", "0.3")),
+    Case("gelu, binary, b 0.5", mlp("gelu", b_std="0.5", W_std="1.5")),
+    Case("gelu, real, 2 layers, W 1.5, b 0.3", mlp("gelu", 2, "real", "1.5", "0.3")),
+    Case("gaussian, real, 2 layers, W 1.5, b 0.3", mlp("gaussian", 2, "real", "1.5", "0.3")),
+    Case("relu: binary, real, binary", _chain(("binary", "1.4"), "relu", ("real", "1.4"), "relu", ("binary", "1.4"), "relu")),
+    Case("relu, binary, first layer untrained", _chain(("binary", 1, "0.5", False), "relu", ("binary", 1, "0.5"), "relu")),
+    Case("real lift, relu, binary", _chain(("real",), ("binary", 1, "0.4"), "relu")),
+    Case("relu, real", mlp("relu", 1, "real")),
+    Case("relu, real, 3 layers, b 0.3", mlp("relu", 3, "real", b_std="0.3")),
+    Case("relu, real, 2 layers, b 0.3, nngp", mlp("relu", 2, "real", b_std="0.3"), "nngp"),
+    Case("relu, real, 2 layers, odd degrees", mlp("relu", 2, "real"), parity=1),
+    Case("relu2, real, 2 layers, b 0.3", mlp("relu2", 2, "real", b_std="0.3")),
+    Case("sign, real, 2 layers, b 0.3, nngp", mlp("sign", 2, "real", b_std="0.3"), "nngp", root=2),
+    Case("relu real, erf binary", _chain(("real",), "relu", ("binary", 1, "0.5"), "erf")),
+    Case("relu, binary, 2 layers, b 0.3, rounding", mlp("relu", 2, b_std="0.3"), "rounding"),
+    Case("relu, real untrained, binary", _chain(("real", 1, "0.3", False), "relu", ("binary", 1, "0.5"), "relu")),
+)  # fmt: skip
+
+
+def main() -> None:
+    """Print the table."""
+    print("| network | dim | rate | off by | power | off by | C | off by |")
+    print("|---|---|---|---|---|---|---|---|")
+    for case in CASES:
+        for dim in (3, 10):
+            found, predicted = measured(case, dim), predict_decay(case.network, dim, case.q, case.get)
+            branch = predicted.odd if case.parity else predicted.even
+            off = (
+                abs(found.rate / branch.rate - 1),
+                abs(found.power - branch.power),
+                abs(found.constant / branch.constant - 1),
+            )
+            print(
+                f"| {case.name} | {dim} | {branch.rate:.9g} | {off[0]:.0e} | {branch.power:g} | {off[1]:.0e} | "
+                f"{branch.constant:.6g} | {off[2]:.0e} |",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
