@@ -231,7 +231,8 @@ def _function(activation: Activation, slope: bool = False) -> tuple[Callable[[An
 
 def _is_polynomial(phi: Callable[[Any], Any], parity: int) -> bool:
     """Whether the even (0) or odd (1) part is a polynomial of low degree: a vanishing divided difference of order 12."""
-    points = [mpmath.mpf(2 * i + 1) / 8 for i in range(LARGEST_POLYNOMIAL + 3)]
+    half = LARGEST_POLYNOMIAL // 2 + 1  # points on both sides of 0, where a kink may be
+    points = [mpmath.mpf(2 * i + 1) / 8 for i in range(-half, half + 1)]
     sign = -1 if parity else 1
     values = [phi(x) + sign * phi(-x) for x in points]
     size = max(map(abs, values))

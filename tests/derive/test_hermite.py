@@ -69,3 +69,11 @@ def test_panels_know_tanh_by_parseval():
         norm = mpmath.quad(lambda z: mpmath.tanh(z) ** 2 * mpmath.npdf(z), mpmath.linspace(-20, 20, 41))
         assert abs(second_moment(activation, q) - norm) < mpmath.mpf(10) ** -28
         assert abs(mpmath.fsum(h * h for h in found) - norm) < mpmath.mpf(10) ** -26
+
+
+def test_a_kink_beside_a_smooth_odd_part_is_no_polynomial():
+    """max(x, 0) + tanh(x): its even part |x| / 2 has every even coefficient of max(x, 0)."""
+    q = mpmath.mpf(1)
+    found = hermite_coefficients(Activation("max(x, 0) + tanh(x)"), q, 30)
+    relu = hermite_coefficients(Activation("relu"), q, 30)
+    assert all(abs(found[j] / relu[j] - 1) < mpmath.mpf(10) ** -20 for j in range(0, 31, 2))

@@ -294,7 +294,6 @@ class Case:
     q: float = 1.0
     parity: int = 0
     root: int = 1
-    slow: bool = False
 
 
 DEGREES = ((110, 180, 270, 400, 600, 900, 1350), (100, 150, 220, 330, 500, 750, 1100))
@@ -352,9 +351,9 @@ CASES = (
     Case("sign, binary, 2 layers, b 0.5", mlp("sign", 2, b_std="0.5")),
     Case("sign, binary, nngp, odd degrees", mlp("sign"), "nngp", parity=1),
     Case("leaky_relu, ternary, 3 layers, W 1.4, b 0.4", mlp("leaky_relu", 3, "ternary", "1.4", "0.4")),
-    Case("elu, binary, even degrees", mlp("elu"), slow=True),
-    Case("elu, binary, odd degrees", mlp("elu"), parity=1, slow=True),
-    Case("elu, binary, 2 layers, b 0.5", mlp("elu", 2, b_std="0.5"), slow=True),
+    Case("elu, binary, even degrees", mlp("elu")),
+    Case("elu, binary, odd degrees", mlp("elu"), parity=1),
+    Case("elu, binary, 2 layers, b 0.5", mlp("elu", 2, b_std="0.5")),
     Case("erf, binary, odd degrees", mlp("erf"), parity=1),
     Case("erf, real, 3 layers, W 1.5, b 0.3", mlp("erf", 3, "real", "1.5", "0.3")),
     Case("gelu, binary, b 0.5", mlp("gelu", b_std="0.5", W_std="1.5")),
