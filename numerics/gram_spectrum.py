@@ -26,7 +26,7 @@ LARGEST = 20_000
 SMALL = 1_000
 """Rows up to which the dense route is the faster one (0.1 s on two cores)."""
 SHARE = 8
-"""The dense route serves more than n / 8 values: a Krylov space of 4 to 5 columns a value then is half of all."""
+"""The dense route serves more than n / 8 values: a Krylov space of 4 columns a value is half of all then."""
 STRIP = 2**27
 """Bytes of the rows of K that exist at a time, where K is computed or converted while it is multiplied."""
 TILE = 512
@@ -41,11 +41,12 @@ class GramSpectrum:
     value : ndarray, shape (top,)
         Descending.
     bound : ndarray, shape (top,)
-        |K v - value v| for the unit vector v found, computed from products with K, plus n eps lambda_max for their rounding:
-        an eigenvalue of K lies within this distance.
+        |K v - value v| for the unit vector v found, computed from products with K, plus n eps lambda_max for
+        their rounding: an eigenvalue of K lies within this distance. It is the i-th one where the iteration
+        has converged, that is, where no bound exceeds 2 n eps lambda_max; LAPACK's always is.
     floor : float
-        n eps lambda_max: what rounding of K's entries alone may move an eigenvalue by. eps is that of the entries' type,
-        lambda_max the largest absolute eigenvalue.
+        n eps lambda_max: what rounding of K's entries alone may move an eigenvalue by. eps is that of the
+        entries' type, lambda_max the largest absolute eigenvalue.
     n : int
     trace : float or None
         None for an operator, whose diagonal is not seen.
@@ -95,7 +96,8 @@ def gram_spectrum(
     Parameters
     ----------
     kernel_or_K : Kernel, symmetric array of shape (n, n), or scipy.sparse.linalg.LinearOperator
-        Arrays of any real dtype are computed with in float64; their asymmetry, up to 1e-6 of the largest entry, is averaged.
+        Arrays of any real dtype are computed with in float64; their asymmetry, up to 1e-6 of the largest
+        entry, is averaged away.
     X : array, shape (n, d), optional
         The data, where a kernel is given.
     top : int
@@ -103,8 +105,8 @@ def gram_spectrum(
     seed : int
         Of the Krylov space's random start.
     memory : str or int
-        What K may take. A larger one, or one of more than half of what is available, is not stored: its rows are computed
-        (or converted, where an array is not float64) each time it is multiplied.
+        What K may take. A larger one, or one of more than half of what is available, is not stored: its rows
+        are computed (or converted, where an array is not float64) each time it is multiplied.
 
     Returns
     -------
@@ -117,13 +119,15 @@ def gram_spectrum(
     NotEnoughMemory
         If what the route needs exceeds 80 % of what is available.
     NumericalError
-        If a value above the floor has no digit when the iteration ends, and K is too large for the dense route.
+        If a value above the floor has no digit when the iteration ends, and K is too large for the dense
+        route.
 
     Notes
     -----
-    Dense (LAPACK) up to 1,000 rows, and up to 20,000 where more than n / 8 values are wanted: O(n^3). Otherwise block
-    Lanczos (numerics.krylov): 2 n^2 for each of 2 to 5 columns a value. Non-convergence shows in the bounds.
-    Negative eigenvalues of an indefinite matrix come last, whatever their size.
+    Dense (LAPACK) up to 1,000 rows, and up to 20,000 where more than n / 8 values are wanted: O(n^3).
+    Otherwise block Lanczos (numerics.krylov): 2 n^2 for each of 2 to 5 columns a value. Where that does not
+    converge, LAPACK takes over up to 20,000 stored rows; beyond, it shows in the bounds. Negative eigenvalues
+    of an indefinite matrix come last, whatever their size.
     """
     source = _source(kernel_or_K, X, _limit(memory))
     if isinstance(top, bool) or not isinstance(top, int | np.integer) or top < 1:
@@ -137,15 +141,16 @@ def gram_spectrum(
     found = largest(
         source.multiply, n, count, source.block(count), seed=int(seed), passes=200 if source.stored else 60
     )
-    lost = (found.value > n * EPS * found.norm) & (found.residual > found.value)
+    unsure = found.residual > n * EPS * found.norm
+    if dense and unsure.any():
+        return _result(source, _dense(source, count), "dense")
+    lost = unsure & (found.value > n * EPS * found.norm) & (found.residual > found.value)
     if not lost.any():
         return _result(source, found, "krylov")
-    if dense:
-        return _result(source, _dense(source, count), "dense")
     raise NumericalError(
         f"After {found.passes} passes over K, eigenvalue {int(np.argmax(lost)) + 1} of {count} has no certain digit: "
-        f"{found.value[lost][0]:.3e} within {found.residual[lost][0]:.1e}. Ask for fewer values, or take at most {LARGEST} "
-        "rows as an array, for the dense route."
+        f"{found.value[lost][0]:.3e} within {found.residual[lost][0]:.1e}. Ask for fewer values, or take at most "
+        f"{LARGEST} rows as an array, for the dense route."
     )
 
 

@@ -71,11 +71,12 @@ def largest(
 
     Notes
     -----
-    The basis Q spans V, K V, K^2 V, ...; the eigenpairs (theta, s) of Q^T K Q give v = Q s. It ends when every wanted
-    |K v - theta v| is at most n eps |K| / 4: rounding may do four times that. A space of block columns holds no more than `block` copies of
-    a multiple eigenvalue: where as many values agree, `top` random vectors join once, and then none is lost. At
-    m = 5 top + 10 block columns the basis shrinks to its best Ritz vectors and goes on (thick restart).
-    Cost: 2 n^2 a column for a stored K, 4 n m^2 for orthogonality; 16 n m bytes.
+    The basis Q spans V, K V, K^2 V, ...; the eigenpairs (theta, s) of Q^T K Q give v = Q s. It ends when
+    every wanted |K v - theta v| is at most n eps |K| / 4: rounding may do four times that. A block's Krylov
+    space holds no more than `block` copies of a multiple eigenvalue: where as many values agree, `top` random
+    vectors join once, and then none is lost. At m = 5 top + 10 block columns the basis shrinks to its best
+    Ritz vectors and goes on (thick restart). Cost: 2 n^2 a column for a stored K, 4 n m^2 for orthogonality;
+    16 n m bytes.
     """
     rng = np.random.default_rng(seed)
     cap, step = min(n, 5 * top + 10 * block), max(1, top // 2)
@@ -136,13 +137,13 @@ def largest(
 
 
 def power_of_two(values: Floats) -> float:
-    """A power of two near the largest |value|, in reach of float64 with its inverse and square roots; 1 for zeros."""
+    """A power of two near the largest |value|, whose square root and inverse float64 holds; 1 for zeros."""
     size = max(abs(float(values.max())), abs(float(values.min())))
     return float(np.ldexp(1.0, int(np.clip(np.frexp(size)[1], -1000, 1000)))) if 0 < size < np.inf else 1.0
 
 
 def _outside(W: Floats, Q: Floats, room: int, noise: float, rng: np.random.Generator) -> Floats:
-    """Orthonormal basis of W's part orthogonal to Q, `room` columns at most; directions below `noise` are drawn anew."""
+    """Orthonormal basis of W outside Q, `room` columns at most; directions below `noise` are drawn anew."""
     new, least = W, noise
     for attempt in range(4):
         new, lengths = _basis(new, room)
@@ -159,7 +160,7 @@ def _outside(W: Floats, Q: Floats, room: int, noise: float, rng: np.random.Gener
 
 
 def _basis(W: Floats, room: int) -> tuple[Floats, Floats]:
-    """The `room` longest orthogonal directions of W and their lengths: from W^T W where it resolves them, else by QR."""
+    """The `room` longest orthogonal directions of W and their lengths: by W^T W, or QR if that is coarse."""
     squares, axes = np.linalg.eigh(W.T @ W)
     if squares.size and squares[0] > 1e-12 * squares[-1] > 0:  # sqrt: 1e-6, which a second time removes
         lengths = np.sqrt(squares[::-1][:room])
@@ -182,7 +183,7 @@ def _require_symmetric(H: Floats, norm: float) -> None:
 
 
 def _clustered(theta: Floats, top: int, block: int, target: float) -> bool:
-    """Whether `block` of the wanted values agree as far as they are known (theta ascends); zeros below all others do not count."""
+    """Whether `block` wanted values (theta ascends) agree to rounding; zeros of a semi-definite K apart."""
     wanted = theta[-top:]
     if theta[0] > -4 * target:
         wanted = wanted[wanted > 4 * target]
