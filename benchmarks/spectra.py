@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import platform
 import time
@@ -112,7 +113,7 @@ def timed(activation: str, depth: int, weights: str, degrees: int) -> dict[str, 
     start = time.perf_counter()
     found = qn.spectrum(kernel, dim=10, degrees=degrees)
     seconds = time.perf_counter() - start
-    last = float(max(found.log_eigenvalue[-2:])) / 2.302585092994046
+    last = float(max(found.log_eigenvalue[-2:])) / math.log(10)
     what = f"{activation}, depth {depth}, {weights}, {degrees + 1} degrees"
     return {"what": what, "seconds": seconds, "stated": float(found.rel_error.max()), "last": last}
 

@@ -80,6 +80,14 @@ class Activation:
         object.__setattr__(self, "parameters", tuple(values.items()))
 
     @property
+    def values(self) -> dict[sympy.Symbol, sympy.Rational]:
+        """The parameters' values, for `subs`."""
+        return {
+            sympy.Symbol(name, positive=True): sympy.Rational(value.numerator, value.denominator)
+            for name, value in self.parameters
+        }
+
+    @property
     def text(self) -> str:
         """phi as text that the parser reads back to the same expression."""
         return expression_text(self.expr)

@@ -13,6 +13,7 @@ import sympy
 from derive import oracle, special
 from derive.activation import Activation
 from derive.errors import CertificateError
+from derive.numbers import mpf
 
 DIGITS = 30
 """Digits that must agree; the oracle works with 15 more."""
@@ -73,7 +74,7 @@ def certify(
     rng = random.Random(seed)
     with mpmath.workdps(DIGITS + 15):
         values = {
-            name: _mpf(value) * mpmath.mpf(rng.uniform(0.5, 1.5)) for name, value in activation.parameters
+            name: mpf(value) * mpmath.mpf(rng.uniform(0.5, 1.5)) for name, value in activation.parameters
         }
         largest = 3.0 if bound is None else min(3.0, 0.5 * float(_function(bound)(values)))
         var1, var2 = (mpmath.mpf(rng.uniform(0.07, 1.0) * largest) for _ in range(2))
@@ -125,10 +126,6 @@ def _deviations(
     if "dphi_diagonal" in form:
         limit = oracle.sample(lambda x: mpmath.diff(function, x), var1, edges).second_moment()
         yield f"E[phi'^2] at q = {float(var1)}", abs(form["dphi_diagonal"](at) - limit) * var1 / own
-
-
-def _mpf(value: Any) -> Any:
-    return mpmath.mpf(value.numerator) / value.denominator
 
 
 def _function(expr: sympy.Expr) -> Callable[[dict[str, Any]], Any]:

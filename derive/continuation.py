@@ -13,6 +13,7 @@ import sympy
 from derive.activation import Activation
 from derive.errors import NoClosedForm, NumericalError
 from derive.hermite import hermite_coefficients, second_moment
+from derive.numbers import mpf
 from derive.parts import Part
 from derive.singularity import singularities
 from derive.terms import terms_of
@@ -168,11 +169,7 @@ def continuation(activation: Activation, variance: Any) -> Continuation:
     more of kappa. Where they oscillate, of S (1 - rho/g)^gamma alone: 6 digits at rho = g.
     """
     with mpmath.workdps(DIGITS):
-        exact = (
-            mpmath.mpf(variance.numerator) / variance.denominator
-            if hasattr(variance, "numerator")
-            else +variance
-        )
+        exact = mpf(variance)
         return Continuation(
             activation, exact, singularities(activation, variance), _moment(activation, exact)
         )
@@ -183,13 +180,12 @@ def _moment(activation: Activation, variance: Any) -> Any:
     """E[phi^2]; in closed form for sums of x^n exp(a x + b x^2), which may oscillate fast."""
     if not _is_closed(activation) or any(term.gate is not None for term in terms_of(activation)):
         return second_moment(activation, variance, DIGITS)
-    names = {
-        sympy.Symbol(n, positive=True): sympy.Rational(v.numerator, v.denominator)
-        for n, v in activation.parameters
-    }
     terms = [
         (
-            *(mpmath.mpmathify(sympy.N(e.subs(names), 2 * DIGITS)) for e in (t.coefficient, t.alpha, t.beta)),
+            *(
+                mpmath.mpmathify(sympy.N(e.subs(activation.values), 2 * DIGITS))
+                for e in (t.coefficient, t.alpha, t.beta)
+            ),
             t.power,
         )
         for t in terms_of(activation)

@@ -12,6 +12,7 @@ import mpmath
 from derive.activation import Activation
 from derive.continuation import Continuation, continuation
 from derive.network import Dense, Network
+from derive.numbers import mpf
 from derive.weights import REAL
 
 
@@ -52,7 +53,7 @@ def net_of(network: Network, q: Fraction, independent: bool) -> Net:
             own = layer if independent else Dense(REAL, layer.W_std, layer.b_std, layer.trained, layer.label)
             dense.append(own)
             moment = (
-                rational(layer.W_std) ** 2 * moment + rational(layer.b_std) ** 2
+                mpf(layer.W_std) ** 2 * moment + mpf(layer.b_std) ** 2
                 if stages
                 else layer.W_std**2 * moment + layer.b_std**2
             )
@@ -61,11 +62,6 @@ def net_of(network: Network, q: Fraction, independent: bool) -> Net:
             stages.append(Stage(tuple(dense), layer, dual))
             dense, moment = [], dual.moment
     return Net(tuple(stages), tuple(dense), q, network.parameterization == "latent")
-
-
-def rational(value: Fraction) -> Any:
-    """A fraction as an mpmath number."""
-    return mpmath.mpf(value.numerator) / value.denominator
 
 
 def linear(dense: Sequence[Dense]) -> tuple[Fraction, Fraction]:
@@ -79,9 +75,9 @@ def linear(dense: Sequence[Dense]) -> tuple[Fraction, Fraction]:
 
 def correlations(net: Net, t: Any) -> Iterator[tuple[Stage, Any]]:
     """rho_l(t) of every layer."""
-    m = rational(net.q) * t
+    m = mpf(net.q) * t
     for stage in net.stages:
-        A, B = map(rational, linear(stage.dense))
+        A, B = map(mpf, linear(stage.dense))
         rho = (A * m + B) / stage.dual.variance
         yield stage, rho
         m = _value(stage.dual, rho)

@@ -7,8 +7,6 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
-import sympy
-
 from derive import cache, codec, ir, worker
 from derive.activation import Activation
 from derive.baselines import recursion_of
@@ -63,11 +61,7 @@ def _derived(activation: Activation) -> tuple[Activation, str]:
         return activation, text
     fixed = activation
     if activation.parameters:
-        values = {
-            sympy.Symbol(name, positive=True): sympy.Rational(value.numerator, value.denominator)
-            for name, value in activation.parameters
-        }
-        fixed = Activation(activation.expr.subs(values))
+        fixed = Activation(activation.expr.subs(activation.values))
     argument = json.dumps([fixed.name, text.removeprefix(NONE)])
     return fixed, cache.remember(
         "series", argument, lambda: worker.run("series", argument, SECONDS), _is_known

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from fractions import Fraction
 from functools import lru_cache
-from itertools import count, pairwise
 from typing import Any
 
 import mpmath
@@ -15,9 +13,12 @@ import sympy
 from derive import oracle
 from derive.activation import Activation
 from derive.errors import NoClosedForm, NumericalError
+from derive.numbers import divided_differences, mpf
 from derive.parse import SYMBOL
 from derive.pieces import pieces
 from derive.terms import Gate, Term, terms_of
+
+Values = dict[sympy.Symbol, sympy.Rational]
 
 GUARD = 30
 """Digits carried beyond those asked for: sums may cancel 10^22, and what cancels beyond that is 0."""
@@ -54,9 +55,8 @@ def hermite_coefficients(activation: Activation, variance: Any, order: int, digi
     panels, 1 s for 1,000 coefficients of tanh. Both kept between calls.
     """
     with mpmath.workdps(digits + GUARD):
-        if isinstance(variance, Fraction):
-            variance = mpmath.mpf(variance.numerator) / variance.denominator
-        known = _known(activation, +variance, digits)
+        variance = mpf(variance)
+        known = _known(activation, variance, digits)
         if len(known) <= order:
             known[:] = _coefficients(activation, variance, order, digits)
         return known[: order + 1]
@@ -68,10 +68,11 @@ def _known(activation: Activation, variance: Any, digits: int) -> list[Any]:
     return []
 
 
+@lru_cache(maxsize=256)
 def second_moment(activation: Activation, variance: Any, digits: int = 30, slope: bool = False) -> Any:
     """E[phi(sqrt(variance) z)^2], or with phi' in phi's place, by panels; phi' without point masses.
 
-    Cost: 0.1 s.
+    Cost: 0.1 s; kept between calls.
     """
     with mpmath.workdps(digits + GUARD // 2):
         phi, edges = _function(activation, slope)
@@ -83,7 +84,7 @@ def _coefficients(activation: Activation, variance: Any, order: int, digits: int
         terms = _terms(activation)
     except NoClosedForm:
         return _by_panels(activation, variance, order, digits)
-    return _by_recurrence(terms, dict(activation.parameters), variance, order, digits)
+    return _by_recurrence(terms, activation.values, variance, order, digits)
 
 
 @lru_cache(maxsize=64)
@@ -92,7 +93,7 @@ def _terms(activation: Activation) -> tuple[Term, ...]:
 
 
 def _by_recurrence(
-    terms: Sequence[Term], parameters: dict[str, Fraction], variance: Any, order: int, digits: int
+    terms: Sequence[Term], parameters: Values, variance: Any, order: int, digits: int
 ) -> tuple[Any, ...]:
     """Sums over the terms, with more digits until what is left of them has enough."""
     for precision in (digits + GUARD, 2 * digits + 4 * GUARD, 4 * digits + 16 * GUARD):
@@ -115,7 +116,7 @@ def _by_recurrence(
     raise NumericalError("The Hermite coefficients cancel beyond 600 digits: simplify the activation.")
 
 
-def _moments(term: Term, parameters: dict[str, Fraction], variance: Any, order: int) -> list[tuple[Any, Any]]:
+def _moments(term: Term, parameters: Values, variance: Any, order: int) -> list[tuple[Any, Any]]:
     """E[term(sqrt(variance) z) He_j(z)], and the size of the numbers it was summed from, for j = 0 .. order.
 
     exp(alpha x + beta x^2) turns N(0, 1) into `factor` times N(mean, width); a power of x is a step up and
@@ -173,11 +174,8 @@ def _gated(mean: Any, width: Any, gate: tuple[Any, Any, int], order: int) -> lis
     return values
 
 
-def _number(expr: sympy.Expr, parameters: dict[str, Fraction]) -> Any:
-    names = {str(symbol): symbol for symbol in expr.free_symbols}
-    values = {names[name]: sympy.Rational(*parameters[name].as_integer_ratio()) for name in names}
-    number = _lambdified(expr.subs(values))()
-    return mpmath.mpmathify(number)
+def _number(expr: sympy.Expr, parameters: Values) -> Any:
+    return mpmath.mpmathify(_lambdified(expr.subs(parameters))())
 
 
 @lru_cache(maxsize=512)
@@ -216,11 +214,7 @@ def _by_panels(activation: Activation, variance: Any, order: int, digits: int) -
 
 def _function(activation: Activation, slope: bool = False) -> tuple[Callable[[Any], Any], list[Any]]:
     """phi or phi' by mpmath, and the kinks."""
-    values = {
-        sympy.Symbol(name, positive=True): sympy.Rational(*value.as_integer_ratio())
-        for name, value in activation.parameters
-    }
-    parts = pieces(activation.expr.subs(values))
+    parts = pieces(activation.expr.subs(activation.values))
     edges = [_number(edge, {}) for edge in parts.edges]
     branches = [
         sympy.lambdify(SYMBOL, branch.diff(SYMBOL) if slope else branch, modules="mpmath")
@@ -235,9 +229,5 @@ def _is_polynomial(phi: Callable[[Any], Any], parity: int) -> bool:
     points = [mpmath.mpf(2 * i + 1) / 8 for i in range(-half, half + 1)]
     sign = -1 if parity else 1
     values = [phi(x) + sign * phi(-x) for x in points]
-    size = max(map(abs, values))
-    for gap in count(1):
-        values = [(b - a) / (points[i + gap] - points[i]) for i, (a, b) in enumerate(pairwise(values))]
-        if len(values) == 1:
-            return bool(abs(values[0]) <= size * mpmath.mpf(10) ** (25 - mpmath.mp.dps))
-    raise AssertionError
+    *_, (difference,) = divided_differences(values, points)
+    return bool(abs(difference) <= max(map(abs, values)) * mpmath.mpf(10) ** (25 - mpmath.mp.dps))

@@ -7,7 +7,8 @@ from typing import Any
 
 import mpmath
 
-from derive.covariances import Net, beyond, correlations, excess, linear, rational
+from derive.covariances import Net, beyond, correlations, excess, linear
+from derive.numbers import mpf
 
 FARTHEST = 1e12
 """Largest |t| that is searched."""
@@ -49,8 +50,8 @@ def nearest_of(net: Net) -> Nearest:
 def reached_by_first(net: Net, sign: int) -> Any:
     """|t| at which the first layer reaches sign g."""
     stage = net.stages[0]
-    A, B = map(rational, linear(stage.dense))
-    t = (stage.dual.g * stage.dual.variance - sign * B) / (A * rational(net.q))
+    A, B = map(mpf, linear(stage.dense))
+    t = (stage.dual.g * stage.dual.variance - sign * B) / (A * mpf(net.q))
     return mpmath.mpf(1) if abs(t - 1) < SHARP else t
 
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from itertools import pairwise
 from numbers import Rational
-from typing import TypeAlias
+from typing import Any, TypeAlias
+
+import mpmath
 
 Real: TypeAlias = "int | float | str | Fraction"
 LONGEST = 3000
@@ -45,3 +49,16 @@ def as_text(value: Fraction) -> str:
     if value.denominator == 1:
         return str(value.numerator)
     return repr(float(value)) if Fraction(float(value)) == value else f"{value.numerator}/{value.denominator}"
+
+
+def mpf(value: Any) -> Any:
+    """A fraction, or an mpmath number, at mpmath's current precision."""
+    return mpmath.mpf(value.numerator) / value.denominator if isinstance(value, Rational) else +value
+
+
+def divided_differences(values: Sequence[Any], points: Sequence[Any]) -> Iterator[list[Any]]:
+    """The columns of Newton's table, from the values themselves to the one difference of highest order."""
+    column = list(values)
+    for gap in range(1, len(points) + 1):
+        yield column
+        column = [(b - a) / (points[i + gap] - points[i]) for i, (a, b) in enumerate(pairwise(column))]

@@ -22,10 +22,11 @@ from derive import ir, oracle
 from derive.activation import Activation
 from derive.certificate import DualCertificate
 from derive.errors import DerivationError
+from derive.numbers import mpf
 from derive.parse import SYMBOL
 from derive.pieces import pieces
 from derive.series import SeriesDual
-from derive.smooth import Smooth, mpf, nearest, settled, without_growth, without_powers
+from derive.smooth import Smooth, nearest, settled, without_growth, without_powers
 
 NODES = 32
 REACH, WIDTH = 16, 1.6

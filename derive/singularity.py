@@ -21,6 +21,7 @@ import sympy
 
 from derive.activation import Activation
 from derive.errors import BadExpression, DerivationError, NoClosedForm
+from derive.numbers import divided_differences, mpf
 from derive.parse import SYMBOL
 from derive.parts import NOISE, Kind, Part, Wave
 from derive.pieces import Pieces, pieces
@@ -65,21 +66,13 @@ def singularities(activation: Activation, variance: Any) -> tuple[Part, Part]:
 def _part(activation: Activation, variance: Any, parity: int) -> Part:
     with mpmath.workdps(DIGITS):
         parts = _pieces(activation)
-        Q = (
-            mpmath.mpf(variance.numerator) / variance.denominator
-            if isinstance(variance, Fraction)
-            else +variance
-        )
+        Q = mpf(variance)
         return _kinks(parts, Q, parity) or _analytic(_outer(parts, parity), variance, Q, parity)
 
 
 @lru_cache(maxsize=128)
 def _pieces(activation: Activation) -> Pieces:
-    values = {
-        sympy.Symbol(name, positive=True): sympy.Rational(value.numerator, value.denominator)
-        for name, value in activation.parameters
-    }
-    return pieces(activation.expr.subs(values))
+    return pieces(activation.expr.subs(activation.values))
 
 
 def _outer(parts: Pieces, parity: int) -> sympy.Expr:
@@ -93,12 +86,11 @@ def _degree(function: sympy.Expr) -> int | None:
     f = sympy.lambdify(SYMBOL, function, modules="mpmath")
     summands = [sympy.lambdify(SYMBOL, term, modules="mpmath") for term in sympy.Add.make_args(function)]
     points = [mpmath.mpf(2 * i + 1) / 9 for i in range(POLYNOMIAL + 5)]
-    column, degree = [f(x) for x in points], -1
+    degree = -1
     size = max(abs(term(x)) for term in summands for x in points)
-    for gap in range(len(points)):
+    for order, column in enumerate(divided_differences([f(x) for x in points], points)):
         if max(map(abs, column)) > size * NOISE:
-            degree = gap
-        column = [(b - a) / (points[i + gap + 1] - points[i]) for i, (a, b) in enumerate(pairwise(column))]
+            degree = order
     return degree if degree <= POLYNOMIAL else None
 
 

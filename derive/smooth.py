@@ -15,6 +15,7 @@ import mpmath
 import sympy
 
 from derive.errors import DerivationError
+from derive.numbers import mpf
 from derive.parse import SYMBOL
 
 Function = Callable[[Any], Any]
@@ -130,7 +131,7 @@ def without_powers(expr: sympy.Expr) -> sympy.Expr:
 def settled(function: Smooth) -> Smooth:
     """The function, with its Taylor polynomial around 0 where float64 loses digits by cancellation there."""
     zero = function.branch_at(mpmath.mpf(0))
-    near = mpmath.mpf(NEAR.numerator) / NEAR.denominator
+    near = mpf(NEAR)
     if any(abs(edge) <= near for edge in function.edges):
         return function
     small = [sign * near * mpmath.mpf(10) ** -k for k in range(5) for sign in (1, -1)]
@@ -164,11 +165,6 @@ def _taylor(function: Function) -> list[Any]:
 def _worst(function: Smooth, points: Sequence[Any]) -> float:
     errors = [abs(function.double(x) - function(x)) / (abs(function(x)) or mpmath.mpf(1)) for x in points]
     return float(max(errors)) if all(map(mpmath.isfinite, errors)) else math.inf
-
-
-def mpf(value: Fraction) -> Any:
-    """A fraction as an mpmath number."""
-    return mpmath.mpf(value.numerator) / value.denominator
 
 
 def nearest(value: Any) -> Fraction:

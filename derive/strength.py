@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
 from typing import Any
 
 import mpmath
 
 from derive.continuation import Continuation
-from derive.covariances import Net, rational
+from derive.covariances import Net
 from derive.local import Local, Singular, derivative_in, dominant, regular, through
 from derive.nearest import tied_at
 from derive.network import Dense
+from derive.numbers import divided_differences, mpf
 
 
 def moments_near(net: Net, t: Any) -> tuple[Local, Local | None]:
     """NNGP and NTK near t."""
-    q = rational(net.q)
+    q = mpf(net.q)
     m, k = Local(q * t, -q * t, mpmath.mpf(0)), None
     parts = [part for i in tied_at(net, t)[:-1] for part in net.stages[i].dual.parts]
     curved = any(wave.frequency != 0 for part in parts for wave in part.waves)
@@ -32,8 +32,8 @@ def moments_near(net: Net, t: Any) -> tuple[Local, Local | None]:
 def _dense(layers: Sequence[Dense], m: Local, k: Local | None, latent: bool) -> tuple[Local, Local | None]:
     """M = r W_std^2 m + b_std^2, K = r W_std^2 k + [trained] (M, or W_std^2 m / e + b_std^2)."""
     for layer in layers:
-        W, b, r = rational(layer.W_std) ** 2, rational(layer.b_std) ** 2, rational(layer.law.latent_fraction)
-        own = m.scaled(W / rational(layer.law.second_moment), b) if latent else m.scaled(r * W, b)
+        W, b, r = mpf(layer.W_std) ** 2, mpf(layer.b_std) ** 2, mpf(layer.law.latent_fraction)
+        own = m.scaled(W / mpf(layer.law.second_moment), b) if latent else m.scaled(r * W, b)
         m, k = m.scaled(r * W, b), k.scaled(r * W) if k is not None else None
         if layer.trained:
             k = own if k is None else k.plus(own)
@@ -87,7 +87,6 @@ def _unbounded(dual: Continuation, M: Local) -> tuple[Local, Local]:
 
 def _leading(dual: Continuation, degree: int) -> Any:
     """h_D^2, from a finite difference of order D: exact for a polynomial of degree D."""
-    values = [dual.at(mpmath.mpf(i))[0] for i in range(degree + 1)]
-    for _ in range(degree):
-        values = [b - a for a, b in pairwise(values)]
-    return values[0] / mpmath.factorial(degree)
+    points = range(degree + 1)
+    *_, (leading,) = divided_differences([dual.at(mpmath.mpf(i))[0] for i in points], points)
+    return leading

@@ -16,9 +16,9 @@ SIZE = 256
 """Rows and columns of a block."""
 
 
-def ranges(n: int) -> Iterator[slice]:
+def ranges(n: int, size: int = SIZE) -> Iterator[slice]:
     """The partition of n rows."""
-    return (slice(start, min(start + SIZE, n)) for start in range(0, n, SIZE))
+    return (slice(start, min(start + size, n)) for start in range(0, n, size))
 
 
 def squared_norms(rows: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -54,7 +54,7 @@ def funk_hecke(
         norm = mpmath.beta(mpmath.mpf(dim - 1) / 2, mpmath.mpf(1) / 2)
 
         def sums(step: Any, first: Any) -> tuple[list[Any], Any]:
-            total, size, x = [mpmath.mpf(0)] * (degrees + 1), mpmath.mpf(0), first
+            total, size = [mpmath.mpf(0)] * (degrees + 1), mpmath.mpf(0)
             for sign in (1, -1):
                 x = first if sign > 0 else first - step
                 while (node := _node(x, dim)) is not None:

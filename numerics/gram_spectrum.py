@@ -12,6 +12,7 @@ from scipy.linalg import eigh
 from scipy.sparse.linalg import LinearOperator
 
 from derive.errors import NumericalError
+from numerics import blocks
 from numerics.arrays import as_rows
 from numerics.gram import diagonal, gram, rectangular
 from numerics.krylov import ASYMMETRY, EPS, Ritz, largest, power_of_two
@@ -263,7 +264,7 @@ def _converted(K: NDArray[Any], V: Floats, symmetric: bool) -> Floats:
 def _check_entries(K: NDArray[Any]) -> bool:
     """Whether K is symmetric to the last bit; an error where it is not even to rounding, or not finite."""
     size, worst, at = 0.0, 0.0, (0, 0)
-    parts = [slice(i, min(i + TILE, len(K))) for i in range(0, len(K), TILE)]
+    parts = list(blocks.ranges(len(K), TILE))
     for a, low in enumerate(parts):
         for high in parts[: a + 1]:
             A, B = np.asarray(K[low, high], np.float64), np.asarray(K[high, low], np.float64).T
@@ -326,5 +327,4 @@ def _eps(kind: np.dtype[Any]) -> float:
 
 
 def _strips(n: int) -> Iterator[slice]:
-    rows = min(n, max(256, STRIP // (8 * n) // 256 * 256))
-    return (slice(start, min(start + rows, n)) for start in range(0, n, rows))
+    return blocks.ranges(n, min(n, max(256, STRIP // (8 * n) // 256 * 256)))

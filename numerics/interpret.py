@@ -14,6 +14,7 @@ from typing import Any, assert_never
 import mpmath
 
 from derive import ir, special
+from derive.numbers import mpf
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def _fold(operation: Callable[[Any, Any], Any], items: Any) -> Any:
 
 
 MULTIPRECISION = Arithmetic(
-    number=lambda value: mpmath.mpf(value.numerator) / value.denominator,
+    number=mpf,
     pi=lambda: +mpmath.pi,
     functions={
         **{

@@ -16,6 +16,7 @@ from derive.hermite import hermite_coefficients, second_moment
 from derive.lower import network_of
 from derive.network import Dense, Network
 from numerics.interpret import MULTIPRECISION, Arithmetic, interpret
+from numerics.rules import has_series
 
 DIGITS = 30
 
@@ -28,7 +29,8 @@ def variances(kernel: ir.KernelIR, q: Fraction, digits: int = DIGITS) -> tuple[A
     DerivationError
         If a second moment is infinite there.
     """
-    places = _places(network_of(kernel))
+    network = network_of(kernel)
+    places = _places(network)
     targets = {assign.target for assign in kernel.diagonal.body}
     names = [f"Q_{place}" if f"Q_{place}" in targets else "q_x" for place in places]
     outputs = tuple((f"out{i}", ir.Name(name)) for i, name in enumerate(names))
@@ -36,9 +38,10 @@ def variances(kernel: ir.KernelIR, q: Fraction, digits: int = DIGITS) -> tuple[A
         return ()
     program = replace(kernel.diagonal, outputs=outputs).restricted(*(name for name, _ in outputs))
     with mpmath.workdps(digits + 10):
-        found = _run(kernel, program, q, arithmetic(network_of(kernel), 0, digits))
+        numbers = arithmetic(network, 0, digits)
+        found = _run(kernel, program, q, numbers)
         if kernel.domain is not None:
-            margin = _run(kernel, kernel.domain, q, arithmetic(network_of(kernel), 0, digits))["margin"]
+            margin = _run(kernel, kernel.domain, q, numbers)["margin"]
             if not margin > 0:
                 raise DerivationError(
                     f"E[phi(u)^2] is infinite or not certified for |x|^2 / d = {float(q):.6g}: choose another q or W_std."
@@ -48,13 +51,13 @@ def variances(kernel: ir.KernelIR, q: Fraction, digits: int = DIGITS) -> tuple[A
 
 def total(kernel: ir.KernelIR, q: Fraction, output: str, order: int, digits: int = DIGITS) -> tuple[Any, Any]:
     """K(1) on |x|^2 = q d and a bound on its error; Hermite series of `order` coefficients where there is no closed form."""
-    network = network_of(kernel) if kernel.functions else Network([Dense()])
+    series = has_series(kernel)
+    network = network_of(kernel) if series else Network([Dense()])
+    program = kernel.diagonal.restricted(output)
     with mpmath.workdps(digits + 10):
-        low, high = (
-            _run(kernel, kernel.diagonal.restricted(output), q, arithmetic(network, order, digits, rest))[
-                output
-            ]
-            for rest in (False, True)
+        low = _run(kernel, program, q, arithmetic(network, order, digits))[output]
+        high = (
+            _run(kernel, program, q, arithmetic(network, order, digits, rest=True))[output] if series else low
         )
         return low, abs(high - low) + abs(low) * mpmath.mpf(10) ** -digits
 

@@ -96,25 +96,7 @@ class PowerSeries:
     __rmul__ = __mul__
 
     def __truediv__(self, other: Any) -> PowerSeries:
-        return PowerSeries(_quotient(self.a, other.a) if isinstance(other, PowerSeries) else self.a / other)
-
-    def __rtruediv__(self, other: Any) -> PowerSeries:
-        one = np.zeros_like(self.a)
-        one[0] = other
-        return PowerSeries(_quotient(one, self.a))
-
-    def __pow__(self, exponent: int) -> PowerSeries:
-        power = self
-        for _ in range(exponent - 1):
-            power = power * self
-        return power
-
-
-def _quotient(a: Coefficients, b: Coefficients) -> Coefficients:
-    c = np.zeros_like(a)
-    for n in range(len(a)):
-        c[n] = (a[n] - c[:n] @ b[n:0:-1]) / b[0]
-    return c
+        return PowerSeries(self.a / other)
 
 
 def _sqrt(h: Coefficients) -> Coefficients:
@@ -164,7 +146,6 @@ SERIES = Arithmetic(
         "exp": _scalar_or_series(np.exp, _exp),
         "log": _scalar_or_series(np.log, _log),
         "max": _larger,
-        "positive": lambda x: max(x, np.longdouble(1e-100)),
     },
 )
 """Power series in t with long double coefficients and constants."""

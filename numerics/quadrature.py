@@ -14,6 +14,7 @@ import mpmath
 
 from derive import ir, oracle
 from derive.errors import NumericalError
+from derive.numbers import mpf
 from numerics.interpret import MULTIPRECISION, Arithmetic, interpret
 
 TERMS = 400
@@ -68,7 +69,7 @@ def multiprecision(kernel: ir.KernelIR) -> Arithmetic:
 
 def _samples(function: ir.FunctionIR, program: ir.Program, var: Any) -> oracle.Samples:
     assert function.series is not None
-    kinks = [mpmath.mpf(at.numerator) / at.denominator for at, _ in function.series.kinks]
+    kinks = [mpf(at) for at, _ in function.series.kinks]
     return oracle.sample(lambda x: interpret(program, {"x": x}, MULTIPRECISION)["value"], var, kinks)
 
 

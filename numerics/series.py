@@ -23,6 +23,7 @@ from derive.errors import NumericalError
 from derive.hermite import hermite_coefficients
 from derive.lower import network_of
 from derive.network import Dense, Network
+from derive.numbers import mpf
 from numerics.interpret import interpret
 from numerics.moments import total, variances
 from numerics.power_series import (
@@ -123,7 +124,7 @@ def _layers(
 ) -> Iterator[_Moments]:
     """The moment recursion (theory.md, section 3); `known` are Q in front of the activations."""
     cosine = np.zeros(terms + 1, np.longdouble)
-    cosine[1:2] = long_double(mpmath.mpf(q.numerator) / q.denominator)
+    cosine[1:2] = _exact(q)
     now = _Moments(cosine, cosine, 0 * cosine)
     variance = iter(known)
     for layer in network.layers:
@@ -215,7 +216,7 @@ def _matern(p: int, length_scale: Fraction, q: Fraction, terms: int) -> Coeffici
 
 
 def _exact(value: Fraction) -> Any:
-    return long_double(mpmath.mpf(value.numerator) / value.denominator)
+    return long_double(mpf(value))
 
 
 def long_double(value: Any) -> Any:

@@ -31,11 +31,9 @@ FIRST_DIGITS = 64
 """Of quadrature; they are doubled until the smallest eigenvalue is met, at most up to what its first Taylor coefficient asks for."""
 PRECISE = 1e-13
 """Relative error beyond which quadrature takes over where it can."""
-
-
 SAFETY = 2.0
 """On the relative error of extrapolated tails, the largest up to each degree: it was seen to be up to 1.4 times too small
-where a law changes behind the last coefficient (8 bits), tests/numerics/test_tails.py.
+where a law changes behind the last coefficient (8 bits), tests/numerics/test_power_series.py.
 """
 
 
@@ -191,9 +189,7 @@ def _with_quadrature(found: Spectrum, kernel: KernelIR, get: str, q: Fraction) -
         else:
             error[k] = math.inf
     better = (found.rel_error > PRECISE) & (error < found.rel_error)
-    with np.errstate(under="ignore", divide="ignore"):
-        values = np.ldexp(mantissa, exponent.astype(np.int64))
-        logs = np.log(mantissa) + exponent * math.log(2)
+    values, logs = _values(mantissa, exponent.astype(np.int64))
     return replace(
         found,
         eigenvalue=np.where(better, values, found.eigenvalue),
@@ -285,9 +281,13 @@ def _sums(series: TaylorSeries, dim: int, degrees: int) -> _Sums:
 
 def _weights(k: int, count: int, dim: int) -> NDArray[np.longdouble]:
     """c_{k,j} / c_{k,k} for j = k, k + 2, ... below count, and one more."""
-    j = np.arange(k, count, 2, dtype=np.longdouble)
-    ratio = (j + 1) * (j + 2) / ((j - k + 2) * (j + k + dim))
-    return np.concatenate([[np.longdouble(1)], np.cumprod(ratio)])
+    ratios = _ratio(np.arange(k, count, 2, dtype=np.longdouble), k, dim)
+    return np.concatenate([[np.longdouble(1)], np.cumprod(ratios)])
+
+
+def _ratio(j: NDArray[np.longdouble], k: int, dim: int) -> NDArray[np.longdouble]:
+    """c_{k,j+2} / c_{k,j}."""
+    return (j + 1) * (j + 2) / ((j - k + 2) * (j + k + dim))
 
 
 def _geometric_tail(terms: Any) -> Any:
@@ -300,14 +300,18 @@ def _geometric_tail(terms: Any) -> Any:
 def _peak(weight: Any, k: int, j: int, dim: int) -> Any:
     """Largest c_{k,i} / c_{k,k} from i = j on; the ratio of neighbours exceeds 1 while i < k (k + dim - 2) / (dim - 1)."""
     i = np.arange(j, k * (k + dim - 2) / (dim - 1) + 2, 2, dtype=np.longdouble)
-    growth = np.cumprod((i + 1) * (i + 2) / ((i - k + 2) * (i + k + dim)))
+    growth = np.cumprod(_ratio(i, k, dim))
     return weight * max([1, *growth.tolist()])
 
 
 def _spectrum(sums: _Sums, dim: int, total: float, label: str) -> Spectrum:
     degree = np.arange(len(sums.mantissa))
-    with np.errstate(under="ignore", divide="ignore"):
-        eigenvalue = np.ldexp(sums.mantissa, sums.exponent)
-        log = np.log(sums.mantissa) + sums.exponent * math.log(2)
+    eigenvalue, log = _values(sums.mantissa, sums.exponent)
     counts = np.array([float(min(multiplicity(dim, int(k)), 10**308)) for k in degree])
     return Spectrum(dim, degree, eigenvalue, log, counts, sums.rel_error, total, label)
+
+
+def _values(mantissa: Floats, exponent: NDArray[np.int64]) -> tuple[Floats, Floats]:
+    """mantissa 2^exponent, 0 where it underflows, and its logarithm."""
+    with np.errstate(under="ignore", divide="ignore"):
+        return np.ldexp(mantissa, exponent), np.log(mantissa) + exponent * math.log(2)

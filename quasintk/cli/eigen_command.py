@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -165,7 +166,7 @@ def _as_table(entries: list[_Entry], predict: bool) -> str:
 
 def _value(values: Spectrum, k: int) -> str:
     """The eigenvalue, also where it lies below 1e-308."""
-    log10 = values.log_eigenvalue[k] / 2.302585092994046
+    log10 = values.log_eigenvalue[k] / math.log(10)
     if values.eigenvalue[k] > 1e-300 or log10 == -float("inf"):
         return f"{values.eigenvalue[k]:.6e}"
     power = int(log10 // 1)

@@ -5,6 +5,7 @@ from fractions import Fraction
 
 import mpmath
 import pytest
+import sympy
 
 from derive import codec, derivation, worker
 from derive.activation import Activation
@@ -21,7 +22,7 @@ def test_phi_is_resolved_on_every_panel(text):
     """Chebyshev interpolation of degree 31 on every panel, at points between its nodes."""
     derived = integration_rule(Activation(text))
     rule = derived.dual.rule
-    function = derivation.sympy.lambdify("x", derived.phi, modules="mpmath")
+    function = sympy.lambdify("x", derived.phi, modules="mpmath")
     for left, right in list(zip(rule.edges, rule.edges[1:], strict=False))[:: max(1, len(rule.edges) // 8)]:
         a, b = float(left), float(right)
         half, middle = (b - a) / 2, (a + b) / 2

@@ -16,6 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import mpmath as mp
+from make_spectra import legendre
 
 HERE = Path(__file__).parent
 mp.mp.dps = 120
@@ -84,17 +85,7 @@ def hardtanh_second_derivative(r, t):
 
 def rule():
     """Gauss-Legendre panels of the angle, halved LAYERS times towards 0 and pi."""
-    x0, w0 = [], []
-    for i in range(NODES):
-        x = mp.cos(mp.pi * (i + mp.mpf(3) / 4) / (NODES + mp.mpf(1) / 2))
-        for _ in range(9):
-            before, now = mp.mpf(1), x
-            for j in range(2, NODES + 1):
-                before, now = now, ((2 * j - 1) * x * now - (j - 1) * before) / j
-            slope = NODES * (x * now - before) / (x * x - 1)
-            x -= now / slope
-        x0.append(x)
-        w0.append(2 / ((1 - x * x) * slope**2))
+    x0, w0 = legendre(NODES)
     edges = [mp.mpf(0), *(mp.pi / 2 / 2**i for i in range(LAYERS, -1, -1))]
     angles, weights = [], []
     for low, high in pairwise(edges):

@@ -33,17 +33,23 @@ def rule(dim):
     if dim % 2 == 0:
         angles = [mp.pi * (i + mp.mpf(1) / 2) / NODES for i in range(NODES)]
         return [mp.cos(a) for a in angles], [mp.sin(a) ** (dim - 2) for a in angles]
+    nodes, weights = legendre(NODES)
+    return nodes, [w * (1 - x * x) ** ((dim - 3) // 2) for x, w in zip(nodes, weights, strict=True)]
+
+
+def legendre(count):
+    """Gauss-Legendre nodes and weights on [-1, 1]."""
     nodes, weights = [], []
-    for i in range(NODES):
-        x = mp.cos(mp.pi * (i + mp.mpf(3) / 4) / (NODES + mp.mpf(1) / 2))
+    for i in range(count):
+        x = mp.cos(mp.pi * (i + mp.mpf(3) / 4) / (count + mp.mpf(1) / 2))
         for _ in range(9):
             before, now = mp.mpf(1), x
-            for j in range(2, NODES + 1):
+            for j in range(2, count + 1):
                 before, now = now, ((2 * j - 1) * x * now - (j - 1) * before) / j
-            slope = NODES * (x * now - before) / (x * x - 1)
+            slope = count * (x * now - before) / (x * x - 1)
             x -= now / slope
         nodes.append(x)
-        weights.append(2 / ((1 - x * x) * slope**2) * (1 - x * x) ** ((dim - 3) // 2))
+        weights.append(2 / ((1 - x * x) * slope**2))
     return nodes, weights
 
 
