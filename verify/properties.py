@@ -212,7 +212,7 @@ def taylor_coefficients(kernel: Kernel, X: Floats) -> Finding:
     name, q = "Taylor coefficients >= 0", _sphere(X)
     try:
         series = {o: kernel.on_sphere(q, o).taylor_series(TERMS) for o in OUTPUTS}
-    except NoClosedForm as refusal:
+    except NumericalError as refusal:
         return silent(name, str(refusal))
     total = {o: abs(s.total) for o, s in series.items()}
     total["rounding"] += total["nngp"]  # a difference: its coefficients carry the errors of p
@@ -237,7 +237,7 @@ def trace(kernel: Kernel, X: Floats) -> Finding:
     name, q, d = "trace", _sphere(X), max(X.shape[1], 2)
     try:
         series = {o: kernel.on_sphere(q, o).taylor_series(TERMS) for o in OUTPUTS[:2]}
-    except NoClosedForm as refusal:
+    except NumericalError as refusal:
         return silent(name, str(refusal))
     half = np.zeros((2, d))
     half[:, :2] = math.sqrt(float(q) * d) * np.array([[1.0, 0.0], [0.5, math.sqrt(0.75)]])

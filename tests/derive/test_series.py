@@ -7,7 +7,7 @@ import mpmath
 import pytest
 import sympy
 
-from derive import codec, derivation, worker
+from derive import codec, worker
 from derive.activation import Activation
 from derive.derivation import derive_kernel
 from derive.errors import BadKernelFile, DerivationError, DerivationTimeout

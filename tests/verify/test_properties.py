@@ -180,6 +180,15 @@ def test_a_wrong_spectrum_is_refuted(share, monkeypatch):
     assert "sum of N lambda_k" in finding.detail
 
 
+@pytest.mark.parametrize("check", [module.taylor_coefficients, module.trace])
+def test_a_kernel_without_a_series_is_left_undecided(check):
+    """b_std = 1000 makes K nearly constant: its Taylor series at t = 0 is refused, which is no fault of the kernel."""
+    nearly_constant = kernel("relu", b_std=1000)
+    finding = check(nearly_constant, sample_rows(nearly_constant))
+    assert finding.holds is None
+    assert "nearly constant" in finding.detail
+
+
 def test_a_layer_whose_rounding_is_forgotten_off_the_diagonal():
     """A wrong line of the intermediate representation: M = P in the second layer's pairs."""
     body = tuple(
