@@ -36,10 +36,10 @@ def build(source: str) -> Any:
     Numba compiles at the first call, in 0.5 to 2 s for a kernel of depth 3; the first with Hermite series of a process
     takes 5 s more.
     """
-    tree = ast.parse(source)
-    code = ast.dump(ast.Module(tree.body[1:], []))
-    key = hashlib.sha256(code.encode()).hexdigest()
-    with _lock:
+    with _lock:  # around the parser too: two threads in it can fail with a SystemError in Python 3.11
+        tree = ast.parse(source)
+        code = ast.dump(ast.Module(tree.body[1:], []))
+        key = hashlib.sha256(code.encode()).hexdigest()
         if key not in _built:
             _built[key] = _load(tree, source, f"quasintk_generated_{key[:16]}")
         return _built[key]
