@@ -73,6 +73,13 @@ def linear(dense: Sequence[Dense]) -> tuple[Fraction, Fraction]:
     return A, B
 
 
+def second_moment(dense: Sequence[Dense], q: Fraction) -> Fraction:
+    """Q behind dense layers, for inputs of second moment q."""
+    for layer in dense:
+        q = layer.W_std**2 * q + layer.b_std**2
+    return q
+
+
 def correlations(net: Net, t: Any) -> Iterator[tuple[Stage, Any]]:
     """rho_l(t) of every layer."""
     m = mpf(net.q) * t

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -13,20 +14,18 @@ import sympy
 from derive import oracle
 from derive.activation import Activation
 from derive.errors import NoClosedForm, NumericalError
-from derive.numbers import divided_differences, mpf
+from derive.numbers import mpf
 from derive.parse import SYMBOL
 from derive.pieces import pieces
+from derive.smooth_coefficients import GUARD, coefficients_by_quadrature, steps_near_zero
 from derive.terms import Gate, Term, terms_of
 
 Values = dict[sympy.Symbol, sympy.Rational]
 
-GUARD = 30
-"""Digits carried beyond those asked for: sums may cancel 10^22, and what cancels beyond that is 0."""
-MOST_DIGITS = 2000
-NODES, PHASE = 64, 32.0
-"""A Gauss-Legendre rule of 64 nodes integrates exp(i p x), |x| <= 1, |p| <= 32, to (e 32 / 256)^128 = 1e-60."""
-LARGEST_POLYNOMIAL = 10
-"""Degree up to which the even or the odd part of an activation is recognised as a polynomial."""
+SPARE = 5
+"""Digits of them that a recurrence in j may lose; beyond, it begins anew with as many more."""
+MOST_LOST = 20_000
+"""Order 16,000 at variance 1e6 loses 18,000, and a term takes 20 s."""
 
 
 def hermite_coefficients(activation: Activation, variance: Any, order: int, digits: int = 30) -> list[Any]:
@@ -47,11 +46,12 @@ def hermite_coefficients(activation: Activation, variance: Any, order: int, digi
     Raises
     ------
     NumericalError
-        If the coefficients fall so fast that 2000 digits do not reach them.
+        If the coefficients fall so fast that 2000 digits do not reach them, or cancel beyond 20,000 digits.
 
     Notes
     -----
-    Closed class (`derive.terms`): recurrences in j, 0.03 ms per coefficient and term. All others: Gauss-Legendre
+    Closed class (`derive.terms`): recurrences in j, 0.03 ms per coefficient and term; exponentials beside kinks lose digits
+    at large variances, and get as many more (ELU at 1e6: 280 for order 128, 0.03 s). All others: Gauss-Legendre
     panels, 1 s for 1,000 coefficients of tanh. Both kept between calls.
     """
     with mpmath.workdps(digits + GUARD):
@@ -76,15 +76,26 @@ def second_moment(activation: Activation, variance: Any, digits: int = 30, slope
     """
     with mpmath.workdps(digits + GUARD // 2):
         phi, edges = _function(activation, slope)
-        return +oracle.sample(phi, variance, edges).second_moment()
+        splits = [*edges, *steps_near_zero(variance, oracle.REACH / oracle.PANELS)]
+        return +oracle.sample(phi, variance, splits).second_moment()
 
 
 def _coefficients(activation: Activation, variance: Any, order: int, digits: int) -> tuple[Any, ...]:
     try:
         terms = _terms(activation)
     except NoClosedForm:
-        return _by_panels(activation, variance, order, digits)
+        phi, edges = _function(activation)
+        return coefficients_by_quadrature(phi, edges, variance, order, digits, activation.name)
     return _by_recurrence(terms, activation.values, variance, order, digits)
+
+
+def has_recurrence(activation: Activation) -> bool:
+    """Whether the coefficients come from recurrences: the closed class."""
+    try:
+        _terms(activation)
+    except NoClosedForm:
+        return False
+    return True
 
 
 @lru_cache(maxsize=64)
@@ -119,6 +130,25 @@ def _by_recurrence(
 def _moments(term: Term, parameters: Values, variance: Any, order: int) -> list[tuple[Any, Any]]:
     """E[term(sqrt(variance) z) He_j(z)], and the size of the numbers it was summed from, for j = 0 .. order.
 
+    With as many more digits as the recurrence loses: 0.22 alpha^2 variance at most, for j beyond alpha^2 variance.
+    """
+    digits, more = mpmath.mp.dps, 0
+    while more <= MOST_LOST:
+        with mpmath.workdps(digits + more):
+            pairs, lost = _tilted(term, parameters, variance, order)
+        if lost <= more + SPARE:
+            return pairs
+        noise = lost >= digits + more - SPARE  # which shows no more digits than there are
+        more = 2 * (digits + more) if noise else lost
+    raise NumericalError(
+        f"The Hermite coefficients up to {order} at variance {float(variance):.3g} cancel beyond {MOST_LOST} digits: "
+        "ask for fewer degrees, or for a smaller q or W_std."
+    )
+
+
+def _tilted(term: Term, parameters: Values, variance: Any, order: int) -> tuple[list[tuple[Any, Any]], int]:
+    """`_moments` at the working precision, and the digits lost.
+
     exp(alpha x + beta x^2) turns N(0, 1) into `factor` times N(mean, width); a power of x is a step up and
     a step down in j: z He_j = He_{j+1} + j He_{j-1}.
     """
@@ -126,16 +156,13 @@ def _moments(term: Term, parameters: Values, variance: Any, order: int) -> list[
     scale = mpmath.sqrt(variance)
     width = 1 / (1 - 2 * beta * variance)
     mean = alpha * scale * width
-    factor = coefficient * mpmath.sqrt(width) * mpmath.exp(alpha**2 * variance * width / 2)
+    exponent = alpha**2 * variance * width / 2
+    factor = coefficient * mpmath.sqrt(width) * mpmath.exp(exponent)
     if term.gate is None:
-        values = _polynomials(mean, width - 1, order + term.power)
+        values, lost = _polynomials(mean, width - 1, order + term.power), 0
     elif isinstance(term.gate, Gate):
-        gate = (
-            _number(term.gate.slope, parameters) * scale,
-            _number(term.gate.offset, parameters),
-            term.gate.noise,
-        )
-        values = _gated(mean, width, gate, order + term.power)
+        slope, offset = (_number(e, parameters) for e in (term.gate.slope, term.gate.offset))
+        values, lost = _gated(mean, width, (slope * scale, offset, term.gate.noise), order + term.power)
     else:
         raise TypeError("An activation has no point masses.")
     pairs = [(factor * value, abs(factor * value)) for value in values]
@@ -145,7 +172,7 @@ def _moments(term: Term, parameters: Values, variance: Any, order: int) -> list[
             (scale * (up + j * down), scale * (high + j * low))
             for j, ((up, high), (down, low)) in enumerate(zip(pairs[1:], below[:-2], strict=True))
         ]
-    return [(mpmath.re(value), reach) for value, reach in pairs]
+    return [(mpmath.re(value), reach) for value, reach in pairs], lost + _digits(exponent)
 
 
 def _polynomials(mean: Any, excess: Any, order: int) -> list[Any]:
@@ -156,10 +183,12 @@ def _polynomials(mean: Any, excess: Any, order: int) -> list[Any]:
     return values[: order + 1]
 
 
-def _gated(mean: Any, width: Any, gate: tuple[Any, Any, int], order: int) -> list[Any]:
+def _gated(mean: Any, width: Any, gate: tuple[Any, Any, int], order: int) -> tuple[list[Any], int]:
     """E[S(w) He_j(w)], w ~ N(mean, width), S(w) = 1[slope w + offset + noise e > 0] averaged over e, by Stein's identity:
 
     V_{j+1} = mean V_j + j (width - 1) V_{j-1} + width E[S'(w) He_j(w)].
+
+    And the digits lost.
     """
     slope, offset, noise = gate
     spread = noise + slope**2 * width
@@ -167,11 +196,31 @@ def _gated(mean: Any, width: Any, gate: tuple[Any, Any, int], order: int) -> lis
     density = slope * mpmath.npdf(at) / mpmath.sqrt(spread)  # of S' under N(mean, width), as below
     centre, excess = mean - slope * width * (slope * mean + offset) / spread, noise * width / spread - 1
     slopes = _polynomials(centre, excess, order)
+    forces = [width * density * value for value in slopes]
     values = [mpmath.ncdf(at)]
     for j in range(order):
         lower = j * (width - 1) * values[j - 1] if j else 0
-        values.append(mean * values[j] + lower + width * density * slopes[j])
-    return values
+        values.append(mean * values[j] + lower + forces[j])
+    return values, _lost(mean, width - 1, forces, values) + _digits(at**2)
+
+
+def _lost(mean: Any, excess: Any, forces: list[Any], values: list[Any]) -> int:
+    """Digits that V_{j+1} = mean V_j + j excess V_{j-1} + F_j has lost: `reach`, the recurrence of absolute values, carries
+    the rounding, which grows like mean^j also where V_j does not. A V_j that vanishes is measured by its neighbour over mean.
+    """
+    if mean == 0:
+        return 0
+    before, reach, bits = mpmath.mpf(0), abs(values[0]), 0
+    for j, force in enumerate(forces[: len(values) - 1]):
+        before, reach = reach, abs(mean) * reach + j * abs(excess) * before + abs(force)
+        size = max(abs(values[j + 1]), abs(values[j]) * math.sqrt(j + 1) / (1 + abs(mean)))
+        bits = max(bits, mpmath.mag(reach) - mpmath.mag(size)) if size else bits
+    return math.ceil(bits * math.log10(2))
+
+
+def _digits(exponent: Any) -> int:
+    """What exp loses of its exponent's digits."""
+    return max(0, math.ceil(mpmath.mag(exponent) * math.log10(2))) if exponent else 0
 
 
 def _number(expr: sympy.Expr, parameters: Values) -> Any:
@@ -183,35 +232,6 @@ def _lambdified(expr: sympy.Expr) -> Callable[[], Any]:
     return sympy.lambdify((), expr, modules="mpmath")  # type: ignore[no-any-return]  # SymPy is untyped
 
 
-def _by_panels(activation: Activation, variance: Any, order: int, digits: int) -> tuple[Any, ...]:
-    """|He_j(z)| / sqrt(j!) <= exp(z^2 / 4): the reach and the digits follow the smallest coefficient."""
-    phi, edges = _function(activation)
-    precision = digits + 2 * GUARD
-    while precision <= MOST_DIGITS:
-        with mpmath.workdps(precision):
-            reach = mpmath.sqrt(4 * mpmath.log(10) * precision)
-            panels = max(1, int(mpmath.ceil(reach * mpmath.sqrt(order) * precision / 60 / (2 * PHASE))))
-            samples = oracle.sample(phi, variance, edges, panels, reach, NODES)
-            found = samples.hermite_coefficients(order)
-            norm = mpmath.sqrt(samples.second_moment())
-            smooth = [_is_polynomial(phi, parity) for parity in (0, 1)]
-            noise, enough = (
-                norm * mpmath.mpf(10) ** (GUARD // 2 - precision),
-                norm * mpmath.mpf(10) ** (digits + GUARD // 2 - precision),
-            )
-            found = [
-                mpmath.mpf(0) if smooth[j % 2] and (j > LARGEST_POLYNOMIAL or abs(h) < noise) else h
-                for j, h in enumerate(found)
-            ]
-            if all(h == 0 or abs(h) > enough for h in found):
-                return tuple(found)
-        precision *= 2
-    raise NumericalError(
-        f"Coefficient {order} of {activation.name} at variance {float(variance):.3g} is below 10^-{MOST_DIGITS}: ask for "
-        "fewer degrees, or for a larger q or W_std."
-    )
-
-
 def _function(activation: Activation, slope: bool = False) -> tuple[Callable[[Any], Any], list[Any]]:
     """phi or phi' by mpmath, and the kinks."""
     parts = pieces(activation.expr.subs(activation.values))
@@ -221,13 +241,3 @@ def _function(activation: Activation, slope: bool = False) -> tuple[Callable[[An
         for branch in parts.branches
     ]
     return (lambda x: mpmath.mpf(branches[bisect_right(edges, x)](x))), edges
-
-
-def _is_polynomial(phi: Callable[[Any], Any], parity: int) -> bool:
-    """Whether the even (0) or odd (1) part is a polynomial of low degree: a vanishing divided difference of order 12."""
-    half = LARGEST_POLYNOMIAL // 2 + 1  # points on both sides of 0, where a kink may be
-    points = [mpmath.mpf(2 * i + 1) / 8 for i in range(-half, half + 1)]
-    sign = -1 if parity else 1
-    values = [phi(x) + sign * phi(-x) for x in points]
-    *_, (difference,) = divided_differences(values, points)
-    return bool(abs(difference) <= max(map(abs, values)) * mpmath.mpf(10) ** (25 - mpmath.mp.dps))

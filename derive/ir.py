@@ -153,13 +153,19 @@ class Program:
 
     def functions(self) -> set[str]:
         """Names of all functions called."""
-        found, nodes = set(), [assign.value for assign in self.body]
+        return {node.function for node in self._nodes() if isinstance(node, Call)}
+
+    def selects(self) -> bool:
+        """Whether a value is chosen by a comparison."""
+        return any(isinstance(node, Select) for node in self._nodes())
+
+    def _nodes(self) -> Iterator[Node]:
+        """All nodes, outputs included."""
+        nodes = [assign.value for assign in self.body] + [node for _, node in self.outputs]
         while nodes:
             node = nodes.pop()
-            if isinstance(node, Call):
-                found.add(node.function)
+            yield node
             nodes += children(node)
-        return found
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import mpmath
 
-from derive.covariances import Net, beyond, correlations, excess, linear
+from derive.covariances import Net, beyond, correlations, excess, linear, second_moment
 from derive.numbers import mpf
 
 FARTHEST = 1e12
@@ -50,8 +50,10 @@ def nearest_of(net: Net) -> Nearest:
 def reached_by_first(net: Net, sign: int) -> Any:
     """|t| at which the first layer reaches sign g."""
     stage = net.stages[0]
-    A, B = map(mpf, linear(stage.dense))
-    t = (stage.dual.g * stage.dual.variance - sign * B) / (A * mpf(net.q))
+    A, B = linear(stage.dense)
+    if stage.dual.g == 1:  # g Q - B in fractions: it may cancel
+        return mpf((second_moment(stage.dense, net.q) - sign * B) / (A * net.q))
+    t = (stage.dual.g * stage.dual.variance - sign * mpf(B)) / mpf(A * net.q)
     return mpmath.mpf(1) if abs(t - 1) < SHARP else t
 
 

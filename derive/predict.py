@@ -11,15 +11,18 @@ from typing import Any, Protocol
 import mpmath
 import sympy
 
+from derive.baseline_laws import baseline_law
 from derive.continuation import TIED
 from derive.covariances import Net, correlations, linear, net_of, network_of
+from derive.curves import Tail, constant_of, oscillation_of, rate_of, stretch_of
 from derive.errors import NoClosedForm
+from derive.ir import KernelIR
 from derive.local import Singular, dominant
-from derive.nearest import RESOLVED, Nearest, mirror_of, nearest_of, reached_by_first, tied_at
+from derive.nearest import RESOLVED, Nearest, mirror_of, nearest_of, tied_at
 from derive.network import Dense, Network
 from derive.numbers import Real, exact
 from derive.parts import Part, Wave
-from derive.prediction import Branch, Prediction, Tail, constant_of
+from derive.prediction import Branch, Prediction
 from derive.strength import moments_near
 from derive.support import Degrees, degrees_of
 
@@ -27,12 +30,14 @@ DIGITS = 30
 CANCELLED = mpmath.mpf(10) ** -12
 """Share of the two ends' amplitudes at which one parity has cancelled."""
 OUTPUTS = ("ntk", "nngp", "rounding")
+SEVERAL = 10
+"""Degrees until which a fading singularity is worth a note."""
 LONGEST_EXACT = 80
 """Characters of an exact rate that is worth showing."""
 
 
 class HasNetwork(Protocol):
-    """What a prediction needs of a kernel."""
+    """What a prediction needs of a kernel; of a baseline, which has no network, its representation `ir`."""
 
     @property
     def network(self) -> Network:
@@ -46,6 +51,7 @@ def predict_decay(kernel: HasNetwork | Network, dim: int, q: Real = 1.0, get: st
     Parameters
     ----------
     kernel : Kernel or Network
+        A network's kernel, or a baseline (`derive.baselines`).
     dim : int
         2 or more.
     q : real number > 0
@@ -58,7 +64,7 @@ def predict_decay(kernel: HasNetwork | Network, dim: int, q: Real = 1.0, get: st
     Raises
     ------
     ValueError, TypeError
-        If an argument lies outside its domain, or the kernel has no network.
+        If an argument lies outside its domain, or the kernel is neither.
     NoClosedForm
         If a singularity that decides is of an activation whose singularities are not known.
     DerivationError
@@ -68,7 +74,7 @@ def predict_decay(kernel: HasNetwork | Network, dim: int, q: Real = 1.0, get: st
     -----
     Let M_l(t) be the covariance before activation l. t* is the smallest |t| at which some M_l reaches g_l Q_l, where the dual of
     that activation is singular; the singular part travels through the layers behind by the chain rule. Nothing
-    of the spectrum is computed. Cost: 0.1 s for one layer, 0.5 to 2 s for three.
+    of the spectrum is computed. Cost: 0.1 s for one layer, 0.5 to 2 s for three; baselines take milliseconds.
 
     Examples
     --------
@@ -76,7 +82,6 @@ def predict_decay(kernel: HasNetwork | Network, dim: int, q: Real = 1.0, get: st
     >>> print(predict_decay(mlp("relu", depth=3), dim=10).exact)
     3 - 2*sqrt(2)
     """
-    network = network_of(kernel)
     if isinstance(dim, bool) or not hasattr(dim, "__index__") or dim < 2:
         raise ValueError(f"dim must be an integer from 2 on, got {dim!r}.")
     if get not in OUTPUTS:
@@ -84,6 +89,10 @@ def predict_decay(kernel: HasNetwork | Network, dim: int, q: Real = 1.0, get: st
     square = exact(q, "q")
     if square <= 0:
         raise ValueError(f"q must be positive, got {q}.")
+    ir = getattr(kernel, "ir", None)
+    if isinstance(ir, KernelIR) and ir.baseline is not None:
+        return baseline_law(ir, int(dim), square, get)
+    network = network_of(kernel)
     with mpmath.workdps(DIGITS):
         nets = [net_of(network, square, independent=True)]
         if get == "rounding":
@@ -136,12 +145,12 @@ def _prediction(nets: Sequence[Net], dim: int, q: Fraction, get: str) -> Predict
         even=even,
         odd=odd,
         mirror=-float(mirror) if mirror is not None else None,
-        mirror_rate=_rate(mirror) if mirror is not None else None,
-        oscillation=_oscillation(tail),
-        stretch=_stretch(tail),
+        mirror_rate=rate_of(mirror) if mirror is not None else None,
+        oscillation=oscillation_of(tail),
+        stretch=stretch_of(tail),
         rank=None if endless else _rank(degrees, dim),
         error=_error(net, t_star, main.layer),
-        notes=tuple(_notes(net, nearest, main, get)),
+        notes=tuple(_notes(net, nearest, main, mirror)),
         dim=dim,
         q=float(q),
         get=get,
@@ -212,7 +221,7 @@ def _parity(
         return _Parity(Branch("finite-rank", last=int(degree)))
     if not mpmath.isfinite(t):
         return _Parity(Branch("super-exponential"))
-    layer, rate = nearest.layers[0] + 1, _rate(t)
+    layer, rate = nearest.layers[0] + 1, rate_of(t)
     exact_rate = _exact_rate(nets[0], nearest)
     total = _total(nets, nearest, parity, get)
     if total is None:
@@ -276,11 +285,6 @@ def _end(nets: Sequence[Net], t: Any, get: str) -> Singular | None:
     return None if not parts else parts[0] if len(parts) == 1 else dominant(*parts)
 
 
-def _rate(t: Any) -> float:
-    """rho = t - sqrt(t^2 - 1)."""
-    return float(1 / (t + mpmath.sqrt((t - 1) * (t + 1))))
-
-
 def _exact_rate(net: Net, nearest: Nearest) -> sympy.Expr | None:
     """rho of a first layer's singularity, where g is known exactly and the numbers are short."""
     dual = net.stages[0].dual
@@ -320,31 +324,6 @@ def _rank(degrees: Degrees, dim: int) -> int:
     return sum(math.comb(int(D) + dim - 1, dim - 1) for D in (degrees.even, degrees.odd) if D is not None)
 
 
-def _width(t: Any) -> Any:
-    """n / k of the Taylor coefficients a_n that lambda_k is made of: t / sqrt(t^2 - 1)."""
-    return t / mpmath.sqrt((t - 1) * (t + 1))
-
-
-def _oscillation(tail: Tail | None) -> float | None:
-    """omega of cos(omega sqrt(k)): waves fade at t* = 1."""
-    if tail is None or tail.t_star == 1:
-        return None
-    waves: list[Wave] = [wave for wave in tail.waves if mpmath.re(wave.frequency) != 0]
-    if not waves:
-        return None
-    largest = max(waves, key=lambda wave: abs(wave.amplitude))
-    return float(mpmath.re(largest.frequency) * mpmath.sqrt(_width(tail.t_star)))
-
-
-def _stretch(tail: Tail | None) -> float | None:
-    """exp(-c sqrt(n)) of the coefficients makes exp(-c sqrt(n / k) sqrt(k)), and exp(-(3/2) c^(2/3) k^(2/3)) at t* = 1."""
-    if tail is None or (c := mpmath.im(tail.waves[0].frequency)) == 0:
-        return None
-    if tail.t_star == 1:
-        return float(mpmath.mpf(3) / 2 * mpmath.cbrt(c**2))
-    return float(c * mpmath.sqrt(_width(tail.t_star)))
-
-
 def _error(net: Net, t_star: Any, layer: int | None) -> float:
     """What the coefficients left out of the layers before the nearest one do to log(rho)."""
     if layer in (None, 1):
@@ -356,7 +335,7 @@ def _error(net: Net, t_star: Any, layer: int | None) -> float:
     return float(max(rest)) + 1e-15
 
 
-def _notes(net: Net, nearest: Nearest, main: _Parity, get: str) -> Iterator[str]:
+def _notes(net: Net, nearest: Nearest, main: _Parity, mirror: Any) -> Iterator[str]:
     branch, t_star = main.branch, nearest.t
     if branch.law in ("finite-rank", "zero", "super-exponential"):
         return
@@ -378,12 +357,30 @@ def _notes(net: Net, nearest: Nearest, main: _Parity, get: str) -> Iterator[str]
         yield f"sets in for k >> {max(1.0, 4 / c**2):.3g}, where {c:.3g} sqrt(k) is large (variance {Q:.3g})"
     elif branch.law == "power" and branch.constant is None:
         yield "K is not integrable over the sphere: no constant"
-    first = reached_by_first(net, 1)
-    if main.layer != 1 and mpmath.isfinite(first) and t_star > 1:
-        gap = mpmath.log(_rate(t_star)) - mpmath.log(_rate(first))
+    if (main.layer or 1) > 1 and t_star > 1:
+        yield from _merged_until(net, t_star, main.layer or 1)
+    if mirror is not None and mirror > t_star > 1 and (fades := _degrees_apart(t_star, mirror)) > SEVERAL:
         yield (
-            f"layer {main.layer} is nearest and layer 1 singular at t = {float(first):.10g}: the law sets in for "
-            f"k >> {float(1 / gap):.3g}, later if there are layers between"
+            f"the singularity at t = {-float(mirror):.10g} fades like exp(-k / {fades:.3g}): even and odd degrees differ "
+            f"until k >> {fades:.3g}"
         )
     if branch.power is not None and t_star > 1:
         yield "the power needs k >> dim^2; log_eigenvalue(k) holds from smaller k on"
+
+
+def _merged_until(net: Net, t_star: Any, layer: int) -> Iterator[str]:
+    """What is left falls like 0.2 to 2 times G / k from k = 10 G on (GELU, Gaussians and erf, 2 and 3 layers)."""
+    before = nearest_of(replace(net, stages=net.stages[: layer - 1])).t
+    if mpmath.isfinite(before):
+        G = _degrees_apart(t_star, before)
+        yield (
+            f"layer {layer} is nearest and layer {layer - 1} singular at t = {float(before):.10g}: up to degrees of about {G:.3g} they "
+            "act as one, and eigenvalues keep a factor to this law that changes slowly (GELU, 2 layers: 1.5 to 15); the law sets in for "
+            f"k >> {G:.3g}, within 10 % from about {20 * G:.2g} and 1 % from {200 * G:.2g} on"
+        )
+
+
+def _degrees_apart(near: Any, far: Any) -> float:
+    """1 / log(rho_near / rho_far), where log(1 / rho) = acosh(t)."""
+    gap = mpmath.acosh(far) - mpmath.acosh(near)
+    return float(1 / gap) if gap > 0 else math.inf

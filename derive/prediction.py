@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import cmath
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
-import mpmath
 import sympy
 
-from derive.parts import Wave
+from derive.curves import Entire, Tail, log_of_entire, log_of_tail
 
-LONGEST = 400_000
-"""Terms of the sum over Taylor coefficients that a curve may need."""
-
-
-@dataclass(frozen=True)
-class Tail:
-    """Taylor coefficients a_j ~ t_star^-j j^-(gamma + 1) sum Re(amplitude exp(i frequency sqrt(j + 1/2))), for one parity of j."""
-
-    t_star: Any
-    gamma: Any
-    waves: tuple[Wave, ...]
+_CURVES = ("tail", "entire")
+"""Fields of a branch that are no part of its law."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +26,8 @@ class Branch:
         As `Prediction.law`, or "zero" where all eigenvalues vanish, or "undecided".
     rate, power, gamma, constant : float or None
         lambda_k ~ constant k^power rate^k, where the power is known.
+    base : float or None
+        lambda_k ~ constant base^k / Gamma(k + dim/2), super-exponential and known.
     last : int or None
         Highest degree with an eigenvalue that is not 0, if there is one.
     """
@@ -47,6 +39,8 @@ class Branch:
     constant: float | None = None
     last: int | None = None
     tail: Tail | None = field(default=None, repr=False, compare=False)
+    base: float | None = None
+    entire: Entire | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -57,7 +51,7 @@ class Prediction:
     ----------
     law : {"exponential", "power", "stretched", "super-exponential", "finite-rank"}
         lambda_k ~ C k^power rate^k; C k^power; rate^k exp(-stretch sqrt(k)), or exp(-stretch k^(2/3)) if rate is 1; faster than
-        every rate^k; or 0 beyond some degree.
+        every rate^k (of Gaussian kernels C base^k / Gamma(k + dim/2)); or 0 beyond some degree.
     rate : float
         rho; 1 for a power law, 0 for laws without one.
     power : float or None
@@ -67,11 +61,11 @@ class Prediction:
     exact : sympy.Expr or None
         rho exactly.
     layer : int or None
-        The activation layer, from 1, whose dual is singular at t*.
+        The activation layer, from 1, whose dual is singular at t*; None for baselines.
     gamma : float or None
         K = regular + S (1 - t/t*)^gamma at t*.
     constant : float or None
-        C; None where even and odd degrees differ (see `even`, `odd`) or it is not known.
+        C; None where even and odd degrees differ (see `even`, `odd`), it is not known, or float64 does not hold it.
     even, odd : Branch
         The law on even and on odd degrees. They differ for good where no bias mixes them.
     mirror, mirror_rate : float or None
@@ -88,6 +82,8 @@ class Prediction:
         What is approximate, and where the law sets in.
     dim, q, get : int, float, str
         What was asked for.
+    base : float or None
+        b of C b^k / Gamma(k + dim/2), the law of Gaussian kernels and their mixtures.
     """
 
     law: str
@@ -110,6 +106,7 @@ class Prediction:
     dim: int
     q: float
     get: str
+    base: float | None = None
 
     def log_eigenvalue(self, k: int) -> float:
         """log lambda_k of the predicted curve, exact in k for the singular part of K(t); -inf where lambda_k vanishes.
@@ -117,7 +114,7 @@ class Prediction:
         Raises
         ------
         ValueError
-            If k is negative, or the law has no curve: its constant is unknown, or it is super-exponential.
+            If k is negative, or the law has no curve: its constant is unknown, or it is a network's super-exponential one.
 
         Notes
         -----
@@ -125,7 +122,7 @@ class Prediction:
 
             S Gamma(k - gamma) / (Gamma(-gamma) k!) t*^-k c_kk 2F1((k - gamma)/2, (k - gamma + 1)/2; k + dim/2; 1/t*^2),
 
-        for t* = 1 its limit, a ratio of Gammas. Otherwise the sum over j of the asymptotic Taylor coefficients, up to
+        for t* = 1 its limit, a ratio of Gammas. Of Gaussian kernels and rational quadratics it is lambda_k itself. Otherwise the sum over j of the asymptotic Taylor coefficients, up to
         0.3 s. Close to k = gamma and below, the curve means nothing.
         """
         if isinstance(k, bool) or not hasattr(k, "__index__") or k < 0:
@@ -133,9 +130,11 @@ class Prediction:
         branch = self.odd if k % 2 else self.even
         if branch.law == "zero" or (branch.last is not None and k > branch.last):
             return -math.inf
+        if branch.entire is not None:
+            return log_of_entire(branch.entire, int(k), self.dim)
         if branch.tail is None:
             raise ValueError(f"There is no curve for degree {k}: {self._missing(branch)}.")
-        return _log_eigenvalue(branch.tail, int(k), self.dim)
+        return log_of_tail(branch.tail, int(k), self.dim)
 
     @staticmethod
     def _missing(branch: Branch) -> str:
@@ -148,6 +147,9 @@ class Prediction:
         """The law in one line of LaTeX."""
         if self.law == "finite-rank":
             return rf"\lambda_k = 0 \text{{ beyond rank }} {self.rank}"
+        if self.base is not None:
+            constant = f"{self.constant:.6g}" if self.constant is not None else "C"
+            return rf"\lambda_k \sim {constant}\, \frac{{{self.base:.10g}^k}}{{\Gamma(k + {Fraction(self.dim, 2)})}}"
         if self.law == "super-exponential":
             return r"\lambda_k = o(\rho^k) \text{ for every } \rho > 0"
         rho = sympy.latex(self.exact) if self.exact is not None else f"{self.rate:.10g}"
@@ -168,7 +170,9 @@ class Prediction:
         plain = {name: getattr(self, name) for name in self.__dataclass_fields__}
         for name in ("even", "odd"):
             branch = plain[name]
-            plain[name] = {key: getattr(branch, key) for key in branch.__dataclass_fields__ if key != "tail"}
+            plain[name] = {
+                key: getattr(branch, key) for key in branch.__dataclass_fields__ if key not in _CURVES
+            }
         plain["exact"] = None if self.exact is None else str(self.exact)
         plain["singularity"] = self.singularity if math.isfinite(self.singularity) else None
         plain["notes"] = list(self.notes)
@@ -182,9 +186,12 @@ class Prediction:
         if self.rank is not None:
             yield "rank", str(self.rank)
         if self.law in ("exponential", "stretched", "power"):
-            exact = f" = {self.exact}" if self.exact is not None else ""
+            exact = f" = {self.exact}" if self.exact not in (None, 1) else ""
             yield "rate", f"{self.rate:.12g}{exact}"
-            yield "singularity", f"t* = {self.singularity:.12g}, activation layer {self.layer}"
+            layer = f", activation layer {self.layer}" if self.layer is not None else ""
+            yield "singularity", f"t* = {self.singularity:.12g}{layer}"
+        if self.base is not None:
+            yield "decay", f"C {self.base:.10g}^k / Gamma(k + {Fraction(self.dim, 2)})"
         if self.power is not None:
             yield "power", f"{self.power:g} (gamma = {self.gamma:g})"
         if self.stretch is not None:
@@ -209,70 +216,8 @@ def _text(branch: Branch) -> str:
     if branch.law in ("zero", "finite-rank"):
         return "0" if branch.last in (None, -1) else f"0 beyond degree {branch.last}"
     parts = [branch.law]
-    for name in ("rate", "power", "constant"):
+    for name in ("rate", "power", "base", "constant"):
         value = getattr(branch, name)
         if value is not None:
             parts.append(f"{name} {value:.10g}")
     return ", ".join(parts)
-
-
-def constant_of(tail: Tail, dim: int) -> Any:
-    """C of lambda_k ~ C k^-(gamma + dim/2) rho^k, or of C k^-(2 gamma + dim - 1) at t* = 1; None without a steady wave."""
-    steady = [wave.amplitude for wave in tail.waves if wave.frequency == 0]
-    if not steady:
-        return None
-    a, half, t = mpmath.re(steady[0]), mpmath.mpf(dim) / 2, tail.t_star
-    if t == 1:
-        if tail.gamma + half <= 0.5:
-            return None  # K is not integrable over the sphere
-        return (
-            a
-            * 2 ** (tail.gamma + dim - 2)
-            * mpmath.gamma(tail.gamma + half - 0.5)
-            * mpmath.gamma(half)
-            / mpmath.sqrt(mpmath.pi)
-        )
-    root = mpmath.sqrt((t - 1) * (t + 1))
-    rho = 1 / (t + root)
-    return a * mpmath.gamma(half) * (root / t) ** tail.gamma * (1 - rho**2) ** (half - 1)
-
-
-def _log_eigenvalue(tail: Tail, k: int, dim: int) -> float:
-    with mpmath.workdps(30):
-        steady = [wave for wave in tail.waves if wave.frequency == 0]
-        if steady and (len(tail.waves) == 1 or tail.t_star == 1):
-            return float(_closed(tail, mpmath.re(steady[0].amplitude), k, dim))
-    return _summed(tail, k, dim)
-
-
-def _closed(tail: Tail, a: Any, k: int, dim: int) -> Any:
-    """a = S / Gamma(-gamma); c_kk = k! Gamma(dim/2) / (2^k Gamma(k + dim/2))."""
-    t, gamma, half = tail.t_star, tail.gamma, mpmath.mpf(dim) / 2
-    if t == 1:
-        constant = constant_of(tail, dim)
-        if constant is None:
-            return mpmath.inf
-        return mpmath.log(abs(constant * mpmath.gammaprod([k - gamma], [k + gamma + dim - 1])))
-    series = mpmath.hyp2f1((k - gamma) / 2, (k - gamma + 1) / 2, k + half, 1 / t**2)
-    ratio = abs(mpmath.gammaprod([k - gamma, half], [k + half]))
-    return mpmath.log(abs(a) * ratio * series) - k * mpmath.log(2 * t)
-
-
-def _summed(tail: Tail, k: int, dim: int) -> float:
-    """sum_j a_j c_kj over j = k, k + 2, ..., by logarithms; c_k,j+2 / c_kj = (j+1)(j+2) / ((j-k+2)(j+k+dim))."""
-    log_t, gamma = float(mpmath.log(tail.t_star)), float(tail.gamma)
-    waves = [(complex(w.frequency), complex(w.amplitude)) for w in tail.waves]
-    decay = waves[0][0].imag
-    log_c = math.lgamma(k + 1) + math.lgamma(dim / 2) - k * math.log(2) - math.lgamma(k + dim / 2)
-    logs, values, largest = [], [], -math.inf
-    for j in range(k, k + 2 * LONGEST, 2):
-        if j > 0:
-            root = math.sqrt(j + 0.5)
-            logs.append(log_c - j * log_t - (gamma + 1) * math.log(j) - decay * root)
-            values.append(sum((a * cmath.exp(1j * w.real * root)).real for w, a in waves))
-            largest = max(largest, logs[-1])
-            if logs[-1] < largest - 40:
-                break
-        log_c += math.log((j + 1) * (j + 2) / ((j - k + 2) * (j + k + dim)))
-    total = math.fsum(value * math.exp(log - largest) for value, log in zip(values, logs, strict=True))
-    return largest + math.log(abs(total)) if total else -math.inf

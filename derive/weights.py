@@ -7,6 +7,7 @@ one number, the latent fraction r = s2 / e.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
@@ -94,12 +95,23 @@ REAL = WeightLaw(1, levels=None, latent="normal")
 NAMED = {"real": REAL, "binary": Levels(2), "ternary": Levels(3)}
 
 
-def weight_law(spec: str | WeightLaw) -> WeightLaw:
-    """The weight law of a name ("real", "binary", "ternary"), or the law itself."""
+def weight_law(spec: str | int | WeightLaw) -> WeightLaw:
+    """The weight law that a user names: "real", "binary", "ternary", 16 or "16" levels, "r=0.4", or a law itself.
+
+    Raises
+    ------
+    ValueError
+        If it is none of these, or lies outside its domain.
+    """
     if isinstance(spec, WeightLaw):
         return spec
-    if spec not in NAMED:
-        raise ValueError(
-            f"Unknown weights {spec!r}: use {', '.join(map(repr, NAMED))}, qn.Levels(k) or qn.WeightLaw(latent_fraction=r)."
-        )
-    return NAMED[spec]
+    text = str(spec).strip() if isinstance(spec, str) or type(spec) is int else ""
+    if text in NAMED:
+        return NAMED[text]
+    if text.startswith("r="):
+        return WeightLaw(text.removeprefix("r="))
+    if re.fullmatch(r"\d{1,9}", text, re.ASCII):
+        return Levels(int(text))
+    raise ValueError(
+        f"{str(spec)[:40]!r} is not real, binary, ternary, a number of levels such as 16, or r=0.4."
+    )

@@ -13,9 +13,10 @@ from scipy.optimize import least_squares
 from scipy.stats import t as student
 
 from derive.errors import NumericalError
+from numerics.harmonic_sums import EPS
 from numerics.laws import Law, law
 from numerics.verdict import judge
-from numerics.zonal import EPS, Spectrum
+from numerics.zonal import Spectrum
 
 Floats = NDArray[np.float64]
 FLOOR = 0.05

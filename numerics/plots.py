@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
 
 STYLES = (("o", "#0b5394"), ("s", "#b45f06"), ("^", "#38761d"), ("D", "#741b47"), ("v", "#555555"))
 
+ENDINGS = (".png", ".pdf", ".svg")
+MISSING = "Pictures need matplotlib: pip install 'quasintk[report]'."
+
 FIRST = 4
 """Degree from which on an asymptotic law is drawn."""
 
@@ -22,7 +27,7 @@ FIRST = 4
 def plot_spectra(
     spectra: Mapping[str, Spectrum],
     path: str | os.PathLike[str] | None,
-    fits: Sequence[DecayFit] = (),
+    fits: Sequence[DecayFit | None] = (),
     predictions: Sequence[Prediction | None] = (),
 ) -> Any:
     """Draw eigenvalues by degree on a logarithmic axis, one marker per spectrum, and save the figure.
@@ -32,7 +37,14 @@ def plot_spectra(
     Returns
     -------
     matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError, OSError, ImportError
+        As `check_path` says.
     """
+    if path is not None:
+        check_path(path)
     drawing, axes = figure(6.4, 4.2)
     draw_spectra(axes, spectra, fits, predictions)
     drawing.tight_layout()
@@ -41,17 +53,41 @@ def plot_spectra(
     return drawing
 
 
+def check_path(path: str | os.PathLike[str]) -> None:
+    """Whether a picture can be drawn and saved there, before anything is computed for it.
+
+    Raises
+    ------
+    ValueError
+        If the name does not end in .png, .pdf or .svg.
+    FileNotFoundError, PermissionError
+        If the folder does not exist, or may not be written to.
+    ImportError
+        If matplotlib is missing; the message has the command that installs it.
+    """
+    target = Path(path)
+    if target.suffix.lower() not in ENDINGS:
+        raise ValueError(f"A picture's name ends in {', '.join(ENDINGS)}, got {str(path)!r}.")
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {target.parent} for {str(path)!r}: make it first.")
+    if not os.access(target if target.exists() else target.parent, os.W_OK):
+        raise PermissionError(f"{str(path)!r} may not be written: choose another folder.")
+    if importlib.util.find_spec("matplotlib") is None:
+        raise ImportError(MISSING)
+
+
 def draw_spectra(
     axes: Any,
     spectra: Mapping[str, Spectrum],
-    fits: Sequence[DecayFit] = (),
+    fits: Sequence[DecayFit | None] = (),
     predictions: Sequence[Prediction | None] = (),
 ) -> None:
     """Draw spectra into existing axes; exact zeros are left out."""
     for position, (label, values) in enumerate(spectra.items()):
         marker, color = STYLES[position % len(STYLES)]
         shown = np.isfinite(values.log_eigenvalue)
-        law = f": {_law_text(fits[position])}" if position < len(fits) else ""
+        fit = fits[position] if position < len(fits) else None
+        law = "" if fit is None else f": {_law_text(fit)}"
         axes.plot(
             np.asarray(values.degree)[shown],
             np.asarray(values.log_eigenvalue)[shown] / np.log(10),
@@ -104,7 +140,7 @@ def figure(width: float, height: float, columns: int = 1) -> tuple[Any, Any]:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError:
-        raise ImportError("Pictures need matplotlib: pip install 'quasintk[report]'.") from None
+        raise ImportError(MISSING) from None
     drawing = Figure(figsize=(width, height))
     FigureCanvasAgg(drawing)
     axes = drawing.subplots(1, columns)

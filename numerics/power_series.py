@@ -13,9 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from derive.errors import NumericalError
 from numerics.interpret import Arithmetic
 
 Coefficients = NDArray[np.longdouble]
+SMALLEST = np.longdouble("1e-4900")
+"""Below it long doubles lose their digits."""
 PI = np.longdouble("3.14159265358979323846264338327950288")
 
 
@@ -45,16 +48,21 @@ def compose(outer: Coefficients, inner: Coefficients) -> Coefficients:
     return np.asarray(result)
 
 
-def recentred(a: Coefficients, centre: Any, size: int) -> Coefficients:
-    """Coefficients of sum_j a[j] (centre + x)^j: a'[n] = sum_j a[j] binom(j, n) centre^(j - n), 0 <= centre < 1."""
+def recentred(a: Coefficients, centre: Any, size: int) -> tuple[Coefficients, NDArray[np.float64]]:
+    """Coefficients of sum_j a[j] (centre + x)^j, and by how much their relative errors exceed that of the centre:
+
+    a'[n] = sum_j a[j] binom(j, n) centre^(j - n), 0 <= centre < 1, and the mean of j - n under these terms.
+    """
+    shifted, sensitivity = np.zeros(size, np.longdouble), np.zeros(size)
     if centre == 0:
-        return a[:size]
-    shifted = np.zeros(size, np.longdouble)
+        return a[:size], sensitivity
     for n in range(size):
         j = np.arange(n, len(a) - 1, dtype=np.longdouble)
-        weights = np.cumprod((j + 1) / (j + 1 - n) * centre)
-        shifted[n] = a[n] + weights @ a[n + 1 :]
-    return shifted
+        terms = np.cumprod((j + 1) / (j + 1 - n) * centre) * a[n + 1 :]
+        shifted[n] = a[n] + terms.sum()
+        if shifted[n] > 0:
+            sensitivity[n] = float((j + 1 - n) @ terms / shifted[n])
+    return shifted, sensitivity
 
 
 def product(a: Coefficients, b: Coefficients) -> Coefficients:
@@ -112,6 +120,8 @@ def _exp(h: Coefficients) -> Coefficients:
     """y' = h' y: n y_n = sum_{i=1..n} i h_i y_{n-i}."""
     y, slope = np.zeros_like(h), np.arange(len(h)) * h
     y[0] = np.exp(h[0])
+    if y[0] < SMALLEST:
+        raise NumericalError(f"exp({float(h[0]):.4g}) is below the range of Taylor coefficients, 1e-4900.")
     for n in range(1, len(h)):
         y[n] = slope[1 : n + 1] @ y[n - 1 :: -1] / n
     return y

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import mpmath
@@ -15,26 +15,21 @@ from derive.errors import NumericalError
 from derive.ir import KernelIR
 from derive.numbers import Real
 from numerics.arrays import require_kernel
-from numerics.funk_hecke import SLOW, funk_hecke
+from numerics.funk_hecke import AngleIntegrals, funk_hecke, is_cheap
+from numerics.harmonic_sums import EPS, PRECISE, TRUNCATION, HarmonicSums, harmonic_sums
+from numerics.moments import total
 from numerics.series import TaylorSeries
-from numerics.tails import extrapolated_tails
 
 if TYPE_CHECKING:
     from numerics.kernel import Kernel
+    from numerics.sphere import OnSphere
 
 Floats = NDArray[np.float64]
-EPS = float(np.finfo(np.float64).eps)
-LONG_EPS = float(np.finfo(np.longdouble).eps)
-TRUNCATION = 1e-15
-"""Relative share of the dropped tail at which more terms are no longer worth their time."""
+CHEAP_LIMIT = 512
+"""Coefficients up to which the series is faster than quadrature, at depth 3."""
+LARGEST_DIGITS = 2000
 FIRST_DIGITS = 64
 """Of quadrature; they are doubled until the smallest eigenvalue is met, at most up to what its first Taylor coefficient asks for."""
-PRECISE = 1e-13
-"""Relative error beyond which quadrature takes over where it can."""
-SAFETY = 2.0
-"""On the relative error of extrapolated tails, the largest up to each degree: it was seen to be up to 1.4 times too small
-where a law changes behind the last coefficient (8 bits), tests/numerics/test_power_series.py.
-"""
 
 
 @dataclass(frozen=True)
@@ -128,27 +123,30 @@ def spectrum(kernel: Kernel, dim: int = 10, degrees: int = 60, get: str = "ntk",
     Notes
     -----
     Sums of positive Taylor coefficients, as many as it takes for the rest to stay below 1e-15 of every eigenvalue. Where
-    that is more than 1,024 and the kernel's formulas are cheap at many digits, quadrature in the angle (`numerics.funk_hecke`);
+    that is more than 512 and the kernel's formulas are cheap at many digits, quadrature in the angle (`numerics.funk_hecke`);
     for all others up to 4,000 coefficients, 16,000 at depth 1 and 2,000 for Hermite series by panels, and `rel_error` says what that leaves.
-    Cost: 0.1 s for binary weights at 61 degrees, 0.5 to 2 s with real weights or tanh.
+    Cost: 0.1 s for binary weights at 61 degrees, 0.3 to 0.5 s with real weights or tanh, depth 3.
     """
     require_kernel(kernel)
     _check(dim, degrees)
     sphere, label = kernel.on_sphere(q, get), f"{get} of {kernel!r}"
-    exact = not any(call in SLOW for call in kernel.ir.pair.restricted(get).functions())
-    limit = max(1024 if exact else _limit(kernel.ir), 2 * degrees)
-    terms = degrees + max(96, degrees // 2)
-    while True:
-        series = sphere.taylor_series(terms)
-        sums = _sums(series, dim, degrees)
-        wanted = _wanted(series.coefficients, sums, terms)
-        if wanted <= terms or terms >= limit or (exact and wanted > 2 * limit):
-            break
-        terms = min(wanted, limit)
-    found = _spectrum(sums, dim, series.total, label)
-    if exact and (found.rel_error > PRECISE).any():
-        return _with_quadrature(found, kernel.ir, get, sphere.q)
-    return found
+    program = kernel.ir.pair.restricted(get)
+    if not is_cheap(program):
+        series, _ = _long_enough(sphere, dim, degrees, _limit(kernel.ir))
+        return _spectrum(harmonic_sums(series, dim, degrees), dim, series.total, label)
+
+    def angles(wanted: Sequence[int], digits: int, hasty: bool) -> AngleIntegrals:
+        parameters = dict(kernel.ir.parameters)
+        return funk_hecke(program, parameters, sphere.q, dim, wanted, digits, PRECISE / 10, hasty)
+
+    try:
+        series, complete = _long_enough(sphere, dim, degrees, CHEAP_LIMIT)
+    except NumericalError:
+        return _by_quadrature(
+            angles, _unknown(dim, degrees, float(total(kernel.ir, sphere.q, get, 0)[0]), label)
+        )
+    found = _spectrum(harmonic_sums(series, dim, degrees, extrapolate=False), dim, series.total, label)
+    return found if complete else _by_quadrature(angles, found)
 
 
 def _limit(kernel: KernelIR) -> int:
@@ -158,44 +156,73 @@ def _limit(kernel: KernelIR) -> int:
     return 16_000 if len(kernel.functions) <= 1 else 4_000
 
 
-def _wanted(a: NDArray[np.longdouble], sums: _Sums, terms: int) -> int:
+def _long_enough(sphere: OnSphere, dim: int, degrees: int, limit: int) -> tuple[TaylorSeries, bool]:
+    """As many coefficients as it takes, at most max(limit, 2 degrees), and whether they suffice.
+
+    The cheap limit is not gone to in vain.
+    """
+    limit, terms = max(limit, 2 * degrees), degrees + 24 + degrees // 2
+    while True:
+        series = sphere.taylor_series(terms)
+        tail = float(np.max(harmonic_sums(series, dim, degrees, extrapolate=False).tail))
+        wanted = _wanted(series.coefficients, tail, terms)
+        if wanted <= terms:
+            return series, True
+        if terms >= limit or (limit <= CHEAP_LIMIT and wanted > limit):
+            return series, False
+        terms = min(wanted, limit)
+
+
+def _wanted(a: NDArray[np.longdouble], tail: float, terms: int) -> int:
     """Terms at which the tail should fall below TRUNCATION, from how fast the last fifth of the coefficients falls."""
-    tail = float(np.max(sums.tail))
     if tail <= TRUNCATION:
         return terms
     fifth = terms // 5
     before, last = a[-2 * fifth : -fifth].sum(), a[-fifth:].sum()
-    rate = float(np.log(before / last)) / fifth if 0 < last < before else 0.0
+    if not 0 < last < before:
+        return 2 * terms
+    rate = float(np.log(before / last)) / fifth
     missing = math.log(min(tail, 1e200) / TRUNCATION)
     return min(terms + max(terms // 8, math.ceil(1.1 * missing / max(rate, 1e-9))), 10**9)
 
 
-def _with_quadrature(found: Spectrum, kernel: KernelIR, get: str, q: Fraction) -> Spectrum:
-    """The degrees that the series leaves imprecise, by quadrature."""
-    least = min((log for log in found.log_eigenvalue if math.isfinite(log)), default=0.0)
-    enough = 30 + math.ceil((math.log(abs(found.trace)) - least) / math.log(10))
+def _unknown(dim: int, degrees: int, total: float, label: str) -> Spectrum:
+    """Nothing known but K(1)."""
+    sums = HarmonicSums(*(np.full(degrees + 1, value) for value in (0.0, 0, math.inf, math.inf)))
+    return _spectrum(sums, dim, total, label)
+
+
+def _by_quadrature(angles: Callable[[Sequence[int], int, bool], AngleIntegrals], found: Spectrum) -> Spectrum:
+    """The degrees that the series leaves imprecise."""
+    imprecise = np.flatnonzero(found.rel_error > PRECISE)
+    if not len(imprecise):
+        return found
+    least = min((log for log in found.log_eigenvalue if math.isfinite(log)), default=-LARGEST_DIGITS)
+    enough = min(30 + math.ceil((math.log(abs(found.trace)) - least) / math.log(10)), LARGEST_DIGITS)
     digits = min(enough, FIRST_DIGITS)
     while True:
-        integrals = funk_hecke(kernel, get, q, found.dim, len(found.degree) - 1, digits, PRECISE / 10)
-        pairs = zip(integrals.values, integrals.errors, strict=True)
+        integrals = angles(imprecise.tolist(), digits, digits < enough)
+        pairs = list(zip(integrals.values, integrals.errors, strict=True))
         if digits >= enough or all(error <= PRECISE * value for value, error in pairs):
             break
         digits = min(enough, 2 * digits)
-    mantissa, exponent, error = (np.zeros(len(found.degree)) for _ in range(3))
-    for k, (value, deviation) in enumerate(zip(integrals.values, integrals.errors, strict=True)):
+    mantissa, exponent, error = (np.zeros(len(imprecise)) for _ in range(3))
+    for i, (value, deviation) in enumerate(pairs):
         if value > deviation:
             fraction, power = mpmath.frexp(value)
-            mantissa[k], exponent[k], error[k] = float(fraction), float(power), float(deviation / value) + EPS
+            mantissa[i], exponent[i], error[i] = float(fraction), float(power), float(deviation / value) + EPS
         else:
-            error[k] = math.inf
-    better = (found.rel_error > PRECISE) & (error < found.rel_error)
+            error[i] = math.inf
+    better = error < found.rel_error[imprecise]
     values, logs = _values(mantissa, exponent.astype(np.int64))
-    return replace(
+    result = replace(
         found,
-        eigenvalue=np.where(better, values, found.eigenvalue),
-        log_eigenvalue=np.where(better, logs, found.log_eigenvalue),
-        rel_error=np.where(better, error, found.rel_error),
+        **{name: getattr(found, name).copy() for name in ("eigenvalue", "log_eigenvalue", "rel_error")},
     )
+    chosen = imprecise[better]
+    result.eigenvalue[chosen], result.log_eigenvalue[chosen] = values[better], logs[better]
+    result.rel_error[chosen] = error[better]
+    return result
 
 
 def zonal_eigenvalues(
@@ -217,7 +244,7 @@ def zonal_eigenvalues(
     series = TaylorSeries(
         np.asarray(coefficients, np.longdouble), coefficient_error, total, 4 * EPS * abs(total)
     )
-    return _spectrum(_sums(series, dim, degrees), dim, total, label)
+    return _spectrum(harmonic_sums(series, dim, degrees), dim, total, label)
 
 
 def multiplicity(dim: int, k: int) -> int:
@@ -231,80 +258,7 @@ def _check(dim: int, degrees: int) -> None:
             raise ValueError(f"{name} must be an integer from {least} on, got {value!r}.")
 
 
-@dataclass(frozen=True)
-class _Sums:
-    """lambda_k as mantissa * 2^exponent, with relative errors and the share of the dropped tail in them."""
-
-    mantissa: Floats
-    exponent: NDArray[np.int64]
-    rel_error: Floats
-    tail: Floats
-
-
-def _sums(series: TaylorSeries, dim: int, degrees: int) -> _Sums:
-    """lambda_k = c_{k,k} sum_j a_j c_{k,j} / c_{k,k}, every term positive; long doubles hold the weights."""
-    a, error, total = series.coefficients, series.relative_error, series.total
-    if len(a) <= degrees:
-        raise NumericalError(
-            f"Degree {degrees} needs more than {degrees} Taylor coefficients, there are {len(a)}."
-        )
-    if (a < 0).any():
-        raise ValueError(
-            f"Coefficient {int(np.argmax(a < 0))} is negative: K(t) is no kernel on every sphere."
-        )
-    known = LONG_EPS * abs(total) + series.total_error + float(a @ error)
-    missing = max(total - float(a.sum()), 0.0) + known
-    mantissa, exponent = np.zeros(degrees + 1), np.zeros(degrees + 1, np.int64)
-    rel_error, tail = np.zeros(degrees + 1), np.zeros(degrees + 1)
-    lead, lead_exponent, doubt = np.longdouble(1), 0, 0.0
-    for k in range(degrees + 1):
-        weights = _weights(k, len(a), dim)
-        terms = a[k::2] * weights[:-1]
-        value = terms.sum()
-        if value > 0:
-            known_error = float((terms @ error[k::2]) / value) + 2 * EPS + LONG_EPS * 4 * len(terms)
-            rest = _geometric_tail(terms)
-            if rest > TRUNCATION * value:
-                rest = min(rest, missing * _peak(weights[-1], k, len(a), dim))
-            tail[k] = float(rest / value)
-            if tail[k] > PRECISE and missing > known and 4 * k < len(a):
-                more, deviation = extrapolated_tails(a, dim, k, weights, missing - known)
-                doubt = max(doubt, deviation / more if more else 0.0, known / missing)
-                rest, value = min(rest, SAFETY * doubt * more), value + more
-            rel_error[k] = known_error + float(rest / value)
-            fraction, shift = np.frexp(lead * value)
-            mantissa[k], exponent[k] = fraction, int(shift) + lead_exponent
-        lead, shift = np.frexp(lead * np.longdouble(k + 1) / np.longdouble(2 * k + dim))
-        lead_exponent += int(shift)
-    return _Sums(mantissa, exponent, rel_error, tail)
-
-
-def _weights(k: int, count: int, dim: int) -> NDArray[np.longdouble]:
-    """c_{k,j} / c_{k,k} for j = k, k + 2, ... below count, and one more."""
-    ratios = _ratio(np.arange(k, count, 2, dtype=np.longdouble), k, dim)
-    return np.concatenate([[np.longdouble(1)], np.cumprod(ratios)])
-
-
-def _ratio(j: NDArray[np.longdouble], k: int, dim: int) -> NDArray[np.longdouble]:
-    """c_{k,j+2} / c_{k,j}."""
-    return (j + 1) * (j + 2) / ((j - k + 2) * (j + k + dim))
-
-
-def _geometric_tail(terms: Any) -> Any:
-    """Bound on the dropped terms where each fifth of the series is at most half of the one before: the last one."""
-    fifth = max(len(terms) // 5, 1)
-    before, last = terms[-2 * fifth : -fifth].sum(), terms[-fifth:].sum()
-    return last if last <= before / 2 else np.inf
-
-
-def _peak(weight: Any, k: int, j: int, dim: int) -> Any:
-    """Largest c_{k,i} / c_{k,k} from i = j on; the ratio of neighbours exceeds 1 while i < k (k + dim - 2) / (dim - 1)."""
-    i = np.arange(j, k * (k + dim - 2) / (dim - 1) + 2, 2, dtype=np.longdouble)
-    growth = np.cumprod(_ratio(i, k, dim))
-    return weight * max([1, *growth.tolist()])
-
-
-def _spectrum(sums: _Sums, dim: int, total: float, label: str) -> Spectrum:
+def _spectrum(sums: HarmonicSums, dim: int, total: float, label: str) -> Spectrum:
     degree = np.arange(len(sums.mantissa))
     eigenvalue, log = _values(sums.mantissa, sums.exponent)
     counts = np.array([float(min(multiplicity(dim, int(k)), 10**308)) for k in degree])

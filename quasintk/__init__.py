@@ -6,6 +6,7 @@
 (2, 2)
 """
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from quasintk import _siblings
@@ -13,7 +14,8 @@ from quasintk import _siblings
 __quasintk__ = "0.1.0"
 __version__ = __quasintk__
 
-_siblings.check_on_import()
+if sys.argv[:1] != ["-m"]:  # `python -m quasintk`, as the command, checks for itself
+    _siblings.check_on_import()
 
 if TYPE_CHECKING:
     from derive.activation import Activation as Activation
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
     from numerics.gram_spectrum import gram_spectrum as gram_spectrum
     from numerics.kernel import Kernel as Kernel
     from numerics.zonal import spectrum as spectrum
+    from quasintk import baselines as baselines
+    from quasintk import errors as errors
+    from quasintk import testing as testing
     from quasintk.pipeline import kernel as kernel
     from verify.check import verify as verify
     from verify.latents import sample_network as sample_network
@@ -52,18 +57,21 @@ _PUBLIC = {
     "verify": "verify.check",
 }
 __all__ = list(_PUBLIC)
+_MODULES = ("baselines", "errors", "testing")
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
+    if name not in _PUBLIC and name not in _MODULES:
         raise AttributeError(f"module 'quasintk' has no attribute {name!r}")
     import importlib
 
     _siblings.check()
+    if name in _MODULES:
+        return importlib.import_module(f"quasintk.{name}")
     value = getattr(importlib.import_module(_PUBLIC[name]), name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_PUBLIC])
+    return sorted({*globals(), *_PUBLIC, *_MODULES})

@@ -16,10 +16,10 @@ from itertools import islice
 from typing import Any
 
 from derive.baselines import FAMILIES, baseline_ir
-from derive.network import Dense, Network, mlp
+from derive.network import mlp
 from derive.numbers import Real, exact
 from numerics.kernel import Kernel
-from quasintk.pipeline import kernel
+from quasintk.pipeline import kernel, readout_only
 
 _NUMBER = re.compile(r"[+-]?(\d{1,30}(\.\d{0,30})?|\.\d{1,30})([eE][+-]?\d{1,3})?(/\d{1,30})?")
 _CALL = re.compile(r"\s*(\w+)\s*(?:\((.*)\)\s*)?")
@@ -28,7 +28,7 @@ LONGEST = 2000
 
 
 def baseline(text: str) -> Kernel:
-    """The baseline of a text: "gaussian", "laplace(0.5)", "matern(3/2, 0.5)", "rational_quadratic(1, 0.5)".
+    """The baseline of a text: "gaussian", "laplace(0.5)", "matern(3/2, 0.5)", "real_ntk(relu, 2)".
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def baseline(text: str) -> Kernel:
         near = difflib.get_close_matches(name.lower(), BASELINES, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise ValueError(f"Unknown baseline {name[:60]!r}.{hint} {_known()}")
-    arguments = [part.strip() for part in inner.split(",")] if inner.strip() else []
+    arguments = split(inner) if inner.strip() else []
     try:
         inspect.signature(BASELINES[name]).bind(*arguments)
     except TypeError as error:
@@ -188,26 +188,45 @@ def real_nngp(activation: object = "relu", depth: int = 1, W_std: Real = 1, b_st
     BadExpression, DerivationError
         As `quasintk.kernel` does; activations that jump, whose NTK is infinite, have this kernel.
     """
-    *hidden, readout = mlp(activation, depth, "real", W_std, b_std).layers
-    frozen = [
-        Dense(layer.law, layer.W_std, layer.b_std, trained=False, label=layer.label)
-        if isinstance(layer, Dense)
-        else layer
-        for layer in hidden
-    ]
-    return kernel(Network([*frozen, readout]))
+    return kernel(readout_only(mlp(activation, depth, "real", W_std, b_std)))
+
+
+def split(text: str) -> list[str]:
+    """The parts of a text between commas, stripped; commas in brackets belong to a part."""
+    parts, depth = [""], 0
+    for letter in text:
+        depth += (letter == "(") - (letter == ")")
+        if letter == "," and depth <= 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return [part.strip() for part in parts]
 
 
 def _mixture(*scales: Real) -> Kernel:
     return gaussian_mixture(scales)
 
 
+def _network(function: Callable[..., Kernel]) -> Callable[..., Kernel]:
+    """`real_ntk` or `real_nngp` with all arguments as text."""
+
+    def _from_text(activation: str = "relu", depth: str = "1", W_std: str = "1", b_std: str = "0") -> Kernel:
+        if not re.fullmatch(r"\d{1,9}", depth, re.ASCII):
+            raise ValueError(f"depth must be an integer from 1 to 64, got {depth[:40]!r}.")
+        return function(activation, int(depth), _exact("W_std", W_std), _exact("b_std", b_std))
+
+    return _from_text
+
+
+NETWORKS: dict[str, Callable[..., Kernel]] = {"real_ntk": real_ntk, "real_nngp": real_nngp}
+"""Baselines with layers; their "ntk" is the kernel that they are named for."""
 BASELINES: dict[str, Callable[..., Kernel]] = {
     "gaussian": gaussian,
     "laplace": laplace,
     "rational_quadratic": rational_quadratic,
     "matern": matern,
     "gaussian_mixture": _mixture,
+    **{name: _network(function) for name, function in NETWORKS.items()},
 }
 """By the name that `baseline` reads; a mixture's arguments are its scales, of equal weights."""
 

@@ -126,7 +126,7 @@ def _activation_draw(
             count,
         )
         factors = np.array([1.0] * 6 + [before.ntk[p] for p in PAIRS])
-        found: Floats = out.T * factors[:, None]
+        found: Floats = np.where(factors[:, None] == 0, 0.0, out.T) * factors[:, None]  # kappa_dot may be nan
         return found
 
     return draw

@@ -71,7 +71,7 @@ def run() -> int:
     try:
         if sys.argv[1:2] != ["doctor"]:
             _siblings.check()
-        app(standalone_mode=False)
+        app(prog_name="quasintk", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         return error.exit_code

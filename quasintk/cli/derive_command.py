@@ -13,7 +13,13 @@ from derive.printing import expression_text
 from derive.series import SeriesDual
 from derive.special import NAMES
 from numerics.kernel import Kernel
-from quasintk.cli.options import ExpressionCommand, expression_argument, network_options, write_text
+from quasintk.cli.options import (
+    ExpressionCommand,
+    expression_argument,
+    kernel_option,
+    network_options,
+    write_text,
+)
 from quasintk.pipeline import kernel as derive_kernel
 
 FORMATS = ("text", "latex", "json", "numba", "numpy")
@@ -22,17 +28,20 @@ FORMATS = ("text", "latex", "json", "numba", "numpy")
 @click.command("derive", cls=ExpressionCommand)
 @expression_argument
 @network_options
+@kernel_option
 @click.option("--format", "form", default="text", show_default=True, type=click.Choice(FORMATS))
 @click.option("--require-closed", is_flag=True, help="Exit with 3 unless every dual has a closed form.")
 @click.option("-o", "--output", type=click.Path(dir_okay=False), help="Write to a file instead of stdout.")
-def command(expression: str, form: str, require_closed: bool, output: str | None, **network: Any) -> None:
+def command(
+    expression: str, get: str, form: str, require_closed: bool, output: str | None, **network: Any
+) -> None:
     """Derive the kernel of EXPR, an activation by name or as an expression in x.
 
     \b
     quasintk derive relu --depth 3 --weights binary
     quasintk derive "max(x, 0)**2" --format numba -o relu2.py
     """
-    kernel = derive_kernel(expression, **network)
+    kernel = derive_kernel(expression, get=get, **network)
     if require_closed:
         kernel.require_closed()
     writers: dict[str, Callable[[Kernel], str]] = {

@@ -14,8 +14,9 @@ from derive.predict import predict_decay
 from derive.prediction import Prediction
 from numerics.fit import DecayFit, fit_decay
 from numerics.kernel import Kernel
+from numerics.plots import check_path
 from numerics.zonal import Spectrum, spectrum
-from quasintk.baselines import BASELINES, baseline
+from quasintk.baselines import BASELINES, NETWORKS, baseline
 from quasintk.cli.kernels import kernel_of, names_of
 from quasintk.cli.options import (
     ExpressionCommand,
@@ -25,7 +26,11 @@ from quasintk.cli.options import (
     network_options,
     write_text,
 )
-from quasintk.pipeline import kernel as derive_kernel
+
+ROUNDING = 1e-12
+"""Share of K(1) that the eigenvalues' errors and their sum leave open."""
+HALF = 0.5
+"""Of K(1): with less, the eigenvalues shown say little about the kernel."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +39,19 @@ class _Entry:
 
     label: str
     spectrum: Spectrum
-    fit: DecayFit | None
+    fit: DecayFit | str | None
     prediction: Prediction | str | None
-    """What is predicted, or why nothing is."""
+    """What is fitted and predicted, or why nothing is."""
+
+
+def _writable(context: click.Context, option: click.Parameter, path: str | None) -> str | None:
+    """Refuse before anything is computed what cannot be drawn."""
+    if path is not None:
+        try:
+            check_path(path)
+        except (ValueError, OSError, ImportError) as error:
+            raise click.BadParameter(str(error), context, option) from None
+    return path
 
 
 @click.command("eigen", cls=ExpressionCommand)
@@ -51,12 +66,15 @@ class _Entry:
 @click.option(
     "--compare",
     default="",
-    help="Other weights and classical kernels side by side, such as real,16,gaussian,laplace,matern(3/2).",
+    help="Other weights and classical kernels side by side, such as real,16,gaussian,matern(3/2),real_nngp.",
 )
 @click.option("--fit", is_flag=True, help="Fit laws of decay.")
 @click.option("--predict", is_flag=True, help="Predict the law of decay from the network alone.")
 @click.option(
-    "--plot", type=click.Path(dir_okay=False), help="Picture with the predicted laws (.png, .pdf, .svg)."
+    "--plot",
+    type=click.Path(dir_okay=False),
+    callback=_writable,
+    help="Picture with the predicted laws (.png, .pdf, .svg).",
 )
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable result.")
 def command(
@@ -77,18 +95,18 @@ def command(
     \b
     quasintk eigen relu --depth 2 --dim 10 --compare real,gaussian,laplace --fit --plot decay.png
     """
-    kernels = _kernels(expression, names_of(compare), network)
+    kernels = _kernels(expression, names_of(compare), network, get)
     entries = []
-    for label, kernel in kernels.items():
-        found = spectrum(kernel, dim=dim, degrees=degrees, get=get, q=q)
-        fitted = fit_decay(found) if fit else None
-        predicted = _predicted(kernel, dim, q, get) if predict or plot else None
+    for label, (kernel, output) in kernels.items():
+        found = spectrum(kernel, dim=dim, degrees=degrees, get=output, q=q)
+        fitted = _fitted(found) if fit else None
+        predicted = _predicted(kernel, dim, q, output) if predict or plot else None
         entries.append(_Entry(label, found, fitted, predicted))
     if plot is not None:
         from numerics.plots import plot_spectra
 
         curves = [entry.prediction if isinstance(entry.prediction, Prediction) else None for entry in entries]
-        fits = [entry.fit for entry in entries if entry.fit is not None]
+        fits = [entry.fit if isinstance(entry.fit, DecayFit) else None for entry in entries]
         plot_spectra({entry.label: entry.spectrum for entry in entries}, plot, fits, curves)
         click.echo(f"Wrote {plot}", err=True)
     if as_json:
@@ -97,21 +115,28 @@ def command(
         write_text(_as_table(entries, predict), None)
 
 
-def _kernels(expression: str, names: list[str], network: dict[str, Any]) -> dict[str, Kernel]:
-    """The kernels to show, by label."""
-    kernels = {_law_label(network["weights"]): kernel_of(expression, network)}
-    if expression.endswith(".json"):
-        kernels = {expression: next(iter(kernels.values()))}
+def _kernels(
+    expression: str, names: list[str], network: dict[str, Any], get: str
+) -> dict[str, tuple[Kernel, str]]:
+    """The kernels to show and which of their outputs, by label."""
+    stored = expression.endswith(".json")
+    label = expression if stored else _law_label(network["weights"])
+    kernels = {label: (kernel_of(expression, network, get), get)}
     for name in names:
-        if name.partition("(")[0].strip() in BASELINES:
-            kernels[name] = baseline(name)
-        elif expression.endswith(".json"):
+        head = name.partition("(")[0].strip()
+        if name in NETWORKS and not stored:
+            like = {key: network[key] for key in ("depth", "W_std", "b_std")}
+            kernels[name] = NETWORKS[name](expression, **like), "ntk"
+        elif head in BASELINES and name not in NETWORKS:
+            kernels[name] = baseline(name), "ntk" if head in NETWORKS else get
+        elif stored:
             raise click.UsageError(
-                f"{expression} fixes the weights: --compare takes {', '.join(BASELINES)} with it."
+                f"{expression} fixes the network: --compare takes {', '.join(BASELINES)} with it, the networks among "
+                "them with their arguments, such as real_ntk(relu, 2)."
             )
         else:
             law = _weights(name)
-            kernels[_law_label(law)] = derive_kernel(expression, **{**network, "weights": law})
+            kernels[_law_label(law)] = kernel_of(expression, {**network, "weights": law}, get), get
     return kernels
 
 
@@ -123,6 +148,13 @@ def _weights(name: str) -> Any:
             f"{name!r} is neither weights ({error.message.rstrip('.')}) nor one of {', '.join(BASELINES)}.",
             param_hint="--compare",
         ) from None
+
+
+def _fitted(found: Spectrum) -> DecayFit | str:
+    try:
+        return fit_decay(found)
+    except QuasintkError as error:
+        return f"nothing is fitted: {error}"
 
 
 def _predicted(kernel: Kernel, dim: int, q: str, get: str) -> Prediction | str:
@@ -139,9 +171,9 @@ def _law_label(law: Any) -> str:
 
 
 def _as_dict(entry: _Entry, predict: bool) -> dict[str, Any]:
-    result = {"weights": entry.label, **entry.spectrum.to_dict()}
+    result = {"weights": entry.label, **entry.spectrum.to_dict(), "held": _held(entry.spectrum)}
     if entry.fit is not None:
-        result["fit"] = entry.fit.to_dict()
+        result["fit"] = {"note": entry.fit} if isinstance(entry.fit, str) else entry.fit.to_dict()
     if predict:
         known = isinstance(entry.prediction, Prediction)
         result["prediction"] = entry.prediction.to_dict() if known else {"note": entry.prediction}  # type: ignore[union-attr]  # known
@@ -149,19 +181,42 @@ def _as_dict(entry: _Entry, predict: bool) -> dict[str, Any]:
 
 
 def _as_table(entries: list[_Entry], predict: bool) -> str:
-    head = "degree  multiplicity" + "".join(f"  {entry.label:>14} {'rel. error':>10}" for entry in entries)
+    width = max(14, *(len(entry.label) for entry in entries))
+    head = "degree  multiplicity" + "".join(
+        f"  {entry.label:>{width}} {'rel. error':>10}" for entry in entries
+    )
     lines, first = [head], entries[0].spectrum
     for k, degree in enumerate(first.degree):
         cells = (
-            f"  {_value(entry.spectrum, k):>14} {entry.spectrum.rel_error[k]:10.1e}" for entry in entries
+            f"  {_value(entry.spectrum, k):>{width}} {entry.spectrum.rel_error[k]:10.1e}" for entry in entries
         )
         lines.append(f"{degree:6d}  {first.multiplicity[k]:12.6g}" + "".join(cells))
+    lines += ["", *(f"{entry.label}: {_held_text(entry.spectrum)}" for entry in entries)]
     for entry in entries:
         if entry.fit is not None:
             lines += ["", f"{entry.label}, fitted:", str(entry.fit)]
         if predict:
             lines += ["", f"{entry.label}, predicted:", str(entry.prediction)]
     return "\n".join(lines)
+
+
+def _held(values: Spectrum) -> float | None:
+    """Share of K(1) in the degrees shown; None of a kernel that vanishes."""
+    return 1 - values.remainder if values.trace else None
+
+
+def _held_text(values: Spectrum) -> str:
+    """Two decimals, but never "100.00 %" of less, and a warning where most is missing."""
+    last, held = values.degree[-1], _held(values)
+    shown = f"degrees 0-{last} hold" if last else "degree 0 holds"
+    if held is None:
+        return "K(1) is 0"
+    if held > 1 - ROUNDING:
+        return f"{shown} all of K(1)"
+    if held > 1 - 5e-5:
+        return f"{shown} all but {100 * (1 - held):.2g} % of K(1)"
+    share = f"{shown} {100 * held:.2{'f' if held > 5e-5 else 'g'}} % of K(1)"
+    return share if held > HALF else f"{share}: raise --degrees"
 
 
 def _value(values: Spectrum, k: int) -> str:

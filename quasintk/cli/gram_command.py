@@ -30,7 +30,7 @@ def command(expression: str, data: str, get: str, output: str, memory: str, **ne
     quasintk gram relu X.npy -o G.npy --depth 3
     quasintk derive relu --format json -o kernel.json && quasintk gram kernel.json X.npy -o G.npy
     """
-    kernel = kernel_of(expression, network)
+    kernel = kernel_of(expression, network, get)
     rows = _load(Path(data))
     if Path(output).resolve() == Path(data).resolve():
         raise click.UsageError(f"The output {output} is the data file.")

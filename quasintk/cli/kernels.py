@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +9,17 @@ import click
 
 from derive.errors import BadKernelFile
 from numerics.kernel import Kernel
+from quasintk.baselines import split
 from quasintk.pipeline import kernel as derive_kernel
 
 
-def kernel_of(expression: str, network: dict[str, Any]) -> Kernel:
-    """The kernel of an EXPR or a KERNEL.json; options beside a file are refused."""
+def kernel_of(expression: str, network: dict[str, Any], get: str = "ntk") -> Kernel:
+    """The kernel of an EXPR or a KERNEL.json; options beside a file are refused.
+
+    An EXPR's has the outputs that `get` asks for: where that is no NTK, none is derived, which may be infinite.
+    """
     if not expression.endswith(".json"):
-        return derive_kernel(expression, **network)
+        return derive_kernel(expression, get="ntk" if get == "ntk" else "nngp", **network)
     given = [
         name
         for name in network
@@ -37,4 +40,4 @@ def kernel_of(expression: str, network: dict[str, Any]) -> Kernel:
 
 def names_of(text: str) -> list[str]:
     """The names of a list such as "real, gaussian, matern(3/2, 0.5)": commas in brackets belong to a name."""
-    return [name.strip() for name in re.split(r",(?![^()]*\))", text) if name.strip()]
+    return [name for name in split(text) if name]

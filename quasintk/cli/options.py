@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 import click
 
 from derive.errors import BadExpression
+from derive.numbers import as_text
 from derive.parse import parse_expression
-from derive.weights import Levels, WeightLaw
+from derive.weights import NAMED, WeightLaw, weight_law
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -62,20 +63,11 @@ class WeightsType(click.ParamType[str | WeightLaw]):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> str | WeightLaw:
-        """The law of a text."""
-        if isinstance(value, WeightLaw) or value in ("real", "binary", "ternary"):
-            law: str | WeightLaw = value
-            return law
+        """The law of a text; a name stays one."""
         try:
-            if value.startswith("r="):
-                return WeightLaw(value.removeprefix("r="))
-            return Levels(int(value))
-        except ValueError:
-            self.fail(
-                f"{value!r} is not real, binary, ternary, a number of levels such as 16, or r=0.4.",
-                param,
-                ctx,
-            )
+            return value if value in NAMED else weight_law(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 def network_options(command: F) -> F:
@@ -116,6 +108,25 @@ get_option = click.option(
     type=click.Choice(["ntk", "nngp", "rounding"]),
     help="Which kernel.",
 )
+
+
+kernel_option = click.option(
+    "--get",
+    default="ntk",
+    show_default=True,
+    type=click.Choice(["ntk", "nngp"]),
+    help="nngp: of the network whose readout alone is trained, for activations whose NTK is infinite.",
+)
+
+
+def arguments_of(network: dict[str, Any]) -> list[str]:
+    """The options of `network_options` as they are typed."""
+    law = network["weights"]
+    if not isinstance(law, str):
+        uniform = law.latent == "uniform"
+        law = str(law.levels) if uniform else f"r={as_text(law.latent_fraction)}"
+    pairs = ((f"--{name.replace('_', '-')}", value) for name, value in {**network, "weights": law}.items())
+    return [str(part) for pair in pairs for part in pair]
 
 
 def write_text(text: str, path: str | None) -> None:

@@ -12,7 +12,14 @@ import click
 
 from derive.errors import NumericalError, VerificationFailed
 from quasintk.cli.kernels import kernel_of
-from quasintk.cli.options import ExpressionCommand, expression_argument, network_options, write_text
+from quasintk.cli.options import (
+    ExpressionCommand,
+    arguments_of,
+    expression_argument,
+    kernel_option,
+    network_options,
+    write_text,
+)
 from verify.check import verify
 from verify.render import percent
 from verify.report import Certificate
@@ -43,6 +50,7 @@ class MarginType(click.ParamType[float]):
 @click.command("verify", cls=ExpressionCommand)
 @expression_argument
 @network_options
+@kernel_option
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of the sampled networks.")
 @click.option("--budget", default="20s", show_default=True, help="Time to spend, such as 20s or 2m.")
 @click.option(
@@ -55,6 +63,7 @@ class MarginType(click.ParamType[float]):
 @click.option("-o", "--output", type=click.Path(dir_okay=False), help="Write to a file instead of stdout.")
 def command(
     expression: str,
+    get: str,
     seed: int,
     budget: str,
     margin: float | None,
@@ -73,13 +82,17 @@ def command(
     """
     if as_json and form not in (None, "json"):
         raise click.UsageError(f"--json and --format {form} exclude each other: drop one of them.")
-    kernel = kernel_of(expression, network)
+    stored = expression.endswith(".json")
+    if stored and get != "ntk":
+        raise click.UsageError(f"{expression} fixes the network: drop --get.")
+    kernel = kernel_of(expression, network, get)
     certificate = verify(kernel, seed=seed, budget=budget, margin=margin)
 
     def again(budget: str) -> str:
-        if not expression.endswith(".json"):
+        if not stored and get == "ntk":
             return rerun(kernel, None, seed, budget, margin)
-        options = ["--seed", str(seed), "--budget", budget]
+        options = [] if stored else [*arguments_of(network), "--get", get]
+        options += ["--seed", str(seed), "--budget", budget]
         options += [] if margin is None else ["--margin", str(margin)]
         return shlex.join(["quasintk", "verify", expression, *options])
 

@@ -50,7 +50,7 @@ def test_the_second_moment_is_that_of_stochastic_rounding(levels):
         (lambda: WeightLaw(0.5, levels=3), ValueError, "No law"),
         (lambda: Levels(1), ValueError, "from 2"),
         (lambda: Levels(2.0), ValueError, "integer"),
-        (lambda: Dense("quaternary"), ValueError, "Unknown weights 'quaternary'"),
+        (lambda: Dense("quaternary"), ValueError, "'quaternary' is not real, binary, ternary"),
         (lambda: Dense(W_std=0), ValueError, "W_std must be positive"),
         (lambda: Dense(W_std=float("nan")), ValueError, "W_std must be finite"),
         (lambda: Dense(b_std=-1), ValueError, "b_std must not be negative"),

@@ -1,11 +1,11 @@
-"""Spectra of deep kernels by routes that share nothing with the predictions, and the laws measured on them.
+"""Spectra of kernels by routes that share nothing with the predictions, and the laws measured on them.
 
-K(t) is evaluated by the recursion with textbook duals: on a circle in the complex t-plane in long doubles, whose Fourier
-coefficients are the Taylor coefficients, for exponential decay; by Gauss-Legendre quadrature over the angle in
-multiple precision for power laws. The law log lambda_k = c + k log(rho) + p log(x) + b_1 / x + ..., x = k + dim/2 - 1, is
-then solved for at as many degrees as unknowns.
+K(t) is evaluated by the recursion with textbook duals, or a baseline's formula: on a circle in the complex t-plane in long
+doubles, whose Fourier coefficients are the Taylor coefficients, for exponential decay; by Gauss-Legendre quadrature over the
+angle in multiple precision for power laws. The law log lambda_k = c + k log(rho) + p log(x) + b_1 / x + ...,
+x = k + dim/2 - 1, is then solved for at as many degrees as unknowns.
 
-    python tests/helpers/decay_spectra.py       the second table of docs/predicted-decay.md
+benchmarks/predicted_decay.py prints the table of docs/predicted-decay.md with it.
 """
 
 from __future__ import annotations
@@ -21,12 +21,62 @@ import scipy.fft
 
 from derive.activation import Activation
 from derive.hermite import hermite_coefficients
-from derive.network import Dense, Network, mlp
+from derive.network import Dense
 from derive.predict import predict_decay
+from derive.prediction import Branch
 
 LONG = np.longdouble
 PI = LONG("3.14159265358979323846264338327950288")
-POINTS = 1 << 15
+
+
+# ---- cases
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Which degrees of one parity are solved at, geometrically from `low` to `high`, and points or nodes for their eigenvalues."""
+
+    low: int
+    high: int
+    unknowns: int
+    points: int
+
+
+NEAR, FAR, FARTHEST = (
+    Reach(110, 1350, 9, 1 << 15),
+    Reach(450, 5400, 9, 1 << 17),
+    Reach(7200, 86400, 9, 1 << 21),
+)
+"""For t* > 1; FAR holds ten times the degrees at which singularities apart by 1e-2 are told apart, FARTHEST by 1e-3."""
+QUICK, ANGLES, ROOTS = Reach(18, 150, 9, 240), Reach(45, 500, 20, 700), Reach(60, 400, 18, 1000)
+"""For t* = 1; points are Gauss-Legendre nodes, of which cos(k theta) needs k pi / 4, twice as many with `root` 2 (ROOTS),
+and the digits the rest.
+"""
+DIGITS = 160
+"""Of quadrature: lambda_500 in dim 50 is 1e-90 of K, and Gauss's nodes are as exact as their number allows."""
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """What `predict_decay` is asked, and how the same kernel is computed: `network`, or a baseline with its `formula`."""
+
+    name: str
+    network: Any
+    get: str = "ntk"
+    q: float = 1.0
+    parity: int = 0
+    root: int = 1
+    reach: Reach | None = None
+    formula: Callable[[Any, Arithmetic], Any] | None = None
+
+    def branch(self, dim: int) -> Branch:
+        """The prediction for this case's degrees."""
+        predicted = predict_decay(self.network, dim, self.q, self.get)
+        return predicted.odd if self.parity else predicted.even
+
+    def reach_at(self, t_star: float) -> Reach:
+        """Degrees and points, unless the case has its own."""
+        return self.reach or (FAR if t_star > 1 else ANGLES)
 
 
 # ---- duals: kappa(rho) and kappa'(rho) / Q at variance Q, for arrays of complex long doubles or for mpmath numbers
@@ -34,19 +84,20 @@ POINTS = 1 << 15
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """sqrt and asin of a number type, and pi."""
+    """sqrt, asin and exp of a number type, and pi."""
 
     sqrt: Callable[[Any], Any]
     asin: Callable[[Any], Any]
+    exp: Callable[[Any], Any]
     pi: Any
 
 
-ARRAYS = Arithmetic(np.sqrt, np.arcsin, PI)
+ARRAYS = Arithmetic(np.sqrt, np.arcsin, np.exp, PI)
 
 
 def multiprecision() -> Arithmetic:
     """mpmath at its present precision."""
-    return Arithmetic(mpmath.sqrt, mpmath.asin, mpmath.pi)
+    return Arithmetic(mpmath.sqrt, mpmath.asin, mpmath.exp, mpmath.pi)
 
 
 def _arccos(n: int, rho: Any, a: Arithmetic) -> Any:
@@ -141,8 +192,11 @@ DUALS: dict[str, Callable[..., tuple[Any, Any]]] = {
 }
 
 
-def kernel_of(network: Network, t: Any, q: Any, get: str, a: Arithmetic) -> Any:
-    """K(t) by the moment recursion."""
+def kernel_of(case: Case, t: Any, q: Any, a: Arithmetic) -> Any:
+    """K(t) by the moment recursion, or a baseline's formula."""
+    if case.formula is not None:
+        return case.formula(t, a)
+    network = case.network
 
     def number(value: Any) -> Any:
         return (
@@ -166,9 +220,9 @@ def kernel_of(network: Network, t: Any, q: Any, get: str, a: Arithmetic) -> Any:
             dual = DUALS[layer.name]
             value, slope = dual(Q, m / Q, a)
             m, k = value, slope * k
-            p = dual(Q, p / Q, a)[0] if get == "rounding" else p
+            p = dual(Q, p / Q, a)[0] if case.get == "rounding" else p
             Q = _moment(layer.name, Q, a)
-    return {"ntk": k, "nngp": m, "rounding": p - m}[get]
+    return {"ntk": k, "nngp": m, "rounding": p - m}[case.get]
 
 
 def _moment(name: str, Q: Any, a: Arithmetic) -> Any:
@@ -182,18 +236,25 @@ def _moment(name: str, Q: Any, a: Arithmetic) -> Any:
 # ---- spectra
 
 
-def log_taylor(network: Network, q: Any, get: str, t_star: float, count: int) -> Any:
-    """log a_j for j < count, by Fourier coefficients on the circle of radius t* exp(-40 / POINTS)."""
-    radius = LONG(t_star) * np.exp(LONG(-40) / POINTS)
-    angles = 2 * PI * np.arange(POINTS // 2 + 1, dtype=LONG) / POINTS
+def log_eigenvalues_of(case: Case, degrees: Sequence[int], dim: int, points: int, t_star: float) -> list[Any]:
+    """log lambda_k: from Taylor coefficients where t* > 1, else by quadrature."""
+    if t_star > 1:
+        return log_eigenvalues(_log_taylor(case, t_star, points), degrees, dim)
+    return log_eigenvalues_by_angle(case, degrees, dim, points)
+
+
+@lru_cache(maxsize=2)
+def _log_taylor(case: Case, t_star: float, points: int) -> Any:
+    """log a_j for j < points / 10, by Fourier coefficients on the circle of radius t* exp(-40 / points)."""
+    radius = LONG(t_star) * np.exp(LONG(-40) / points)
+    angles = 2 * PI * np.arange(points // 2 + 1, dtype=LONG) / points
     t = radius * (np.cos(angles) + 1j * np.sin(angles))
-    values = kernel_of(network, t, LONG(q), get, ARRAYS)
-    a = scipy.fft.irfft(np.conj(values), POINTS)[:count]
+    values = kernel_of(case, t, LONG(case.q), ARRAYS)
     # a_j radius^j = (1/n) sum K(radius e^{i theta}) e^{-i j theta}: K's values at conjugate points are conjugate
-    a = np.real(a)
+    a = scipy.fft.irfft(np.conj(values), points)[: points // 10]
     noise = 1e-18 * np.abs(a).max()
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(a > noise, np.log(np.maximum(a, noise)), -np.inf) - np.arange(count) * np.log(radius)
+        return np.where(a > noise, np.log(np.maximum(a, noise)), -np.inf) - np.arange(len(a)) * np.log(radius)
 
 
 def log_eigenvalues(log_a: Any, degrees: Sequence[int], dim: int) -> list[Any]:
@@ -211,64 +272,54 @@ def log_eigenvalues(log_a: Any, degrees: Sequence[int], dim: int) -> list[Any]:
     return found
 
 
-def log_eigenvalues_by_angle(
-    network: Network,
-    q: Any,
-    get: str,
-    degrees: Sequence[int],
-    dim: int,
-    digits: int,
-    nodes: int,
-    power: int = 1,
-) -> list[Any]:
-    """log |integral of K(cos theta) P_k(cos theta)| by Gauss-Legendre over theta^(1/power): K is analytic in it on [0, pi]."""
-    with mpmath.workdps(digits):
-        points, weights = _legendre(nodes, digits)
-        angles = [mpmath.pi * ((1 + x) / 2) ** power for x in points]
-        weights = [w * power * ((1 + x) / 2) ** (power - 1) for w, x in zip(weights, points, strict=True)]
-        a = multiprecision()
-        cosines = [mpmath.cos(angle) for angle in angles]
+def log_eigenvalues_by_angle(case: Case, degrees: Sequence[int], dim: int, nodes: int) -> list[Any]:
+    """log |integral of K(cos theta) P_k(cos theta)| by Gauss-Legendre over theta^(1/root): K is analytic in it on [0, pi]."""
+    with mpmath.workdps(DIGITS):
+        angles, weights, cosines, values = _on_angles(case, nodes)
         mass = [w * mpmath.sin(angle) ** (dim - 2) for w, angle in zip(weights, angles, strict=True)]
         total = mpmath.fsum(mass)
-        values = [
-            w * kernel_of(network, t, mpmath.mpf(q), get, a) / total
-            for w, t in zip(mass, cosines, strict=True)
-        ]
+        values = [w * value / total for w, value in zip(mass, values, strict=True)]
         found, wanted = {}, set(degrees)
         before, now = [mpmath.mpf(1)] * nodes, cosines
         for k in range(1, max(degrees) + 1):
             if k in wanted:
-                found[k] = mpmath.log(abs(mpmath.fsum(v * P for v, P in zip(values, now, strict=True))))
+                found[k] = mpmath.log(abs(mpmath.fdot(values, now)))
             # P_k with P_k(1) = 1
-            before, now = (
-                now,
-                [
-                    ((2 * k + dim - 2) * t * P - k * earlier) / (k + dim - 2)
-                    for t, P, earlier in zip(cosines, now, before, strict=True)
-                ],
-            )
+            A, B = mpmath.mpf(2 * k + dim - 2) / (k + dim - 2), mpmath.mpf(k) / (k + dim - 2)
+            before, now = now, [A * t * P - B * old for t, P, old in zip(cosines, now, before, strict=True)]
         return [found[k] for k in degrees]
 
 
-@lru_cache(maxsize=4)
-def _legendre(n: int, digits: int) -> tuple[list[Any], list[Any]]:
+@lru_cache(maxsize=2)
+def _on_angles(case: Case, nodes: int) -> tuple[list[Any], ...]:
+    """Angles, weights, cosines and K there."""
+    points, weights = _legendre(nodes)
+    angles = [mpmath.pi * ((1 + x) / 2) ** case.root for x in points]
+    weights = [w * case.root * ((1 + x) / 2) ** (case.root - 1) for w, x in zip(weights, points, strict=True)]
+    cosines = [mpmath.cos(angle) for angle in angles]
+    a = multiprecision()
+    return angles, weights, cosines, [kernel_of(case, t, mpmath.mpf(case.q), a) for t in cosines]
+
+
+@lru_cache(maxsize=2)
+def _legendre(n: int) -> tuple[list[Any], list[Any]]:
+    """Nodes by Newton's method from double precision, and weights; they lie symmetrically, n even."""
     nodes, weights = [], []
     guess, _ = np.polynomial.legendre.leggauss(n)
-    with mpmath.workdps(digits):
-        for x in guess:
-            x = mpmath.mpf(float(x))
-            for _ in range(8):
-                before, now = mpmath.mpf(1), x
-                for k in range(2, n + 1):
-                    before, now = now, ((2 * k - 1) * x * now - (k - 1) * before) / k
-                slope = n * (x * now - before) / (x * x - 1)
-                step = now / slope
-                x -= step
-                if abs(step) < mpmath.mpf(10) ** (2 - digits):
-                    break
-            nodes.append(x)
-            weights.append(2 / ((1 - x * x) * slope**2))
-    return nodes, weights
+    for x in map(mpmath.mpf, guess[: n // 2]):
+        for _ in range(8):
+            before, now = mpmath.mpf(1), x
+            for k in range(2, n + 1):
+                before, now = now, ((2 * k - 1) * x * now - (k - 1) * before) / k
+            slope = n * (x * now - before) / (x * x - 1)
+            step = now / slope
+            x -= step
+            if abs(step) < mpmath.mpf(10) ** (-DIGITS / 2 - 2):  # the next step would be below the last digit
+                break
+        slope -= step * 2 * x * slope / (1 - x * x)
+        nodes.append(x)
+        weights.append(2 / ((1 - x * x) * slope**2))
+    return [*nodes, *(-x for x in reversed(nodes))], [*weights, *reversed(weights)]
 
 
 # ---- laws
@@ -276,7 +327,10 @@ def _legendre(n: int, digits: int) -> tuple[list[Any], list[Any]]:
 
 @dataclass(frozen=True)
 class Law:
-    """log lambda_k = c + k log(rate) + power log(x) + b_1 / x + ..., solved for; doubt: by how much other degrees change it."""
+    """log lambda_k = c + k log(rate) + power log(x) + b_1 / x + ..., solved for.
+
+    doubt: by how much degrees 0.8 times as high change rate, power and constant, the power's relative to 1 at least.
+    """
 
     rate: float
     power: float
@@ -284,39 +338,25 @@ class Law:
     doubt: tuple[float, float, float]
 
 
-@dataclass(frozen=True)
-class Case:
-    """A network, and what is asked of it."""
-
-    name: str
-    network: Network
-    get: str = "ntk"
-    q: float = 1.0
-    parity: int = 0
-    root: int = 1
-
-
-DEGREES = ((110, 180, 270, 400, 600, 900, 1350), (100, 150, 220, 330, 500, 750, 1100))
-FEW = ((24, 34, 46, 60, 80, 108, 150), (18, 26, 36, 52, 72, 104, 146))
-
-
-def measured(case: Case, dim: int) -> Law:
-    """The law of a case's eigenvalues; only t* tells at which radius to look, and whether to expect a power law."""
+def measured(case: Case, dim: int, reach: Reach | None = None) -> Law:
+    """The law of a case's eigenvalues; of the prediction only t* is used: at which radius to look, or a power law to expect."""
     t_star = predict_decay(case.network, dim, case.q, case.get).singularity
-    laws = []
-    if t_star > 1:
-        log_a = log_taylor(case.network, case.q, case.get, t_star, 3200)
-    for degrees in DEGREES if t_star > 1 else FEW:
-        k = [n + n % 2 + case.parity for n in degrees]
-        if t_star > 1:
-            logs = log_eigenvalues(log_a, k, dim)
-        else:
-            logs = log_eigenvalues_by_angle(
-                case.network, case.q, case.get, k, dim, 60 + 4 * dim, 240, case.root
-            )
-        laws.append(solved(k, logs, dim, with_rate=t_star > 1))
-    doubt = abs(laws[0][0] / laws[1][0] - 1), abs(laws[0][1] - laws[1][1]), abs(laws[0][2] / laws[1][2] - 1)
-    return Law(*laws[0], doubt)
+    reach = reach or case.reach_at(t_star)
+    grids = [
+        [2 * round(k / 2) + case.parity for k in np.geomspace(f * reach.low, f * reach.high, reach.unknowns)]
+        for f in (1, 0.8)
+    ]
+    every = sorted({k for grid in grids for k in grid})
+    logs = dict(zip(every, log_eigenvalues_of(case, every, dim, reach.points, t_star), strict=True))
+    laws = [solved(grid, [logs[k] for k in grid], dim, with_rate=t_star > 1) for grid in grids]
+    (rate, power, constant), other = laws
+    doubt = off(other[0], rate), abs(other[1] - power) / max(1, abs(power)), off(other[2], constant)
+    return Law(rate, power, constant, doubt)
+
+
+def off(found: float, expected: float) -> float:
+    """Relative difference; the difference itself from 0."""
+    return abs(found / expected - 1) if expected else abs(found)
 
 
 def solved(
@@ -329,70 +369,7 @@ def solved(
             x = k + mpmath.mpf(dim) / 2 - 1
             row = [mpmath.mpf(1), mpmath.log(x), *([mpmath.mpf(k)] if with_rate else [])]
             rows.append(row + [x**-i for i in range(1, len(degrees) - len(row) + 1)])
-        solution = mpmath.lu_solve(mpmath.matrix(rows), mpmath.matrix([mpmath.mpf(str(v)) for v in logs]))
+        values = [v if isinstance(v, mpmath.mpf) else mpmath.mpf(str(v)) for v in logs]
+        solution = mpmath.lu_solve(mpmath.matrix(rows), mpmath.matrix(values))
         rate = mpmath.exp(solution[2]) if with_rate else 1
         return float(rate), float(solution[1]), float(mpmath.exp(solution[0]))
-
-
-def _chain(*layers: tuple[Any, ...] | str) -> Network:
-    """Dense layers as (weights, W_std, b_std, trained), activations by name, and a real readout."""
-    parts = [Activation(one) if isinstance(one, str) else Dense(*one) for one in layers]
-    return Network([*parts, Dense("real")])
-
-
-CASES = (
-    Case("relu, binary", mlp("relu")),
-    Case("relu, binary, 2 layers, b 0.5", mlp("relu", 2, b_std="0.5")),
-    Case("relu, binary, 3 layers, odd degrees", mlp("relu", 3), parity=1),
-    Case("relu, binary, 2 layers, b 0.3, nngp", mlp("relu", 2, b_std="0.3"), "nngp"),
-    Case("relu, binary, 2 layers, b 0.3, latent", mlp("relu", 2, b_std="0.3", parameterization="latent")),
-    Case("abs, binary, 2 layers", mlp("abs", 2)),
-    Case("relu2, binary, 2 layers, b 0.5", mlp("relu2", 2, b_std="0.5")),
-    Case("sign, binary, 2 layers, b 0.5", mlp("sign", 2, b_std="0.5")),
-    Case("sign, binary, nngp, odd degrees", mlp("sign"), "nngp", parity=1),
-    Case("leaky_relu, ternary, 3 layers, W 1.4, b 0.4", mlp("leaky_relu", 3, "ternary", "1.4", "0.4")),
-    Case("elu, binary, even degrees", mlp("elu")),
-    Case("elu, binary, odd degrees", mlp("elu"), parity=1),
-    Case("elu, binary, 2 layers, b 0.5", mlp("elu", 2, b_std="0.5")),
-    Case("erf, binary, odd degrees", mlp("erf"), parity=1),
-    Case("erf, real, 3 layers, W 1.5, b 0.3", mlp("erf", 3, "real", "1.5", "0.3")),
-    Case("gelu, binary, b 0.5", mlp("gelu", b_std="0.5", W_std="1.5")),
-    Case("gelu, real, 2 layers, W 1.5, b 0.3", mlp("gelu", 2, "real", "1.5", "0.3")),
-    Case("gaussian, real, 2 layers, W 1.5, b 0.3", mlp("gaussian", 2, "real", "1.5", "0.3")),
-    Case("relu: binary, real, binary", _chain(("binary", "1.4"), "relu", ("real", "1.4"), "relu", ("binary", "1.4"), "relu")),
-    Case("relu, binary, first layer untrained", _chain(("binary", 1, "0.5", False), "relu", ("binary", 1, "0.5"), "relu")),
-    Case("real lift, relu, binary", _chain(("real",), ("binary", 1, "0.4"), "relu")),
-    Case("relu, real", mlp("relu", 1, "real")),
-    Case("relu, real, 3 layers, b 0.3", mlp("relu", 3, "real", b_std="0.3")),
-    Case("relu, real, 2 layers, b 0.3, nngp", mlp("relu", 2, "real", b_std="0.3"), "nngp"),
-    Case("relu, real, 2 layers, odd degrees", mlp("relu", 2, "real"), parity=1),
-    Case("relu2, real, 2 layers, b 0.3", mlp("relu2", 2, "real", b_std="0.3")),
-    Case("sign, real, 2 layers, b 0.3, nngp", mlp("sign", 2, "real", b_std="0.3"), "nngp", root=2),
-    Case("relu real, erf binary", _chain(("real",), "relu", ("binary", 1, "0.5"), "erf")),
-    Case("relu, binary, 2 layers, b 0.3, rounding", mlp("relu", 2, b_std="0.3"), "rounding"),
-    Case("relu, real untrained, binary", _chain(("real", 1, "0.3", False), "relu", ("binary", 1, "0.5"), "relu")),
-)  # fmt: skip
-
-
-def main() -> None:
-    """Print the table."""
-    print("| network | dim | rate | off by | power | off by | C | off by |")
-    print("|---|---|---|---|---|---|---|---|")
-    for case in CASES:
-        for dim in (3, 10):
-            found, predicted = measured(case, dim), predict_decay(case.network, dim, case.q, case.get)
-            branch = predicted.odd if case.parity else predicted.even
-            off = (
-                abs(found.rate / branch.rate - 1),
-                abs(found.power - branch.power),
-                abs(found.constant / branch.constant - 1),
-            )
-            print(
-                f"| {case.name} | {dim} | {branch.rate:.9g} | {off[0]:.0e} | {branch.power:g} | {off[1]:.0e} | "
-                f"{branch.constant:.6g} | {off[2]:.0e} |",
-                flush=True,
-            )
-
-
-if __name__ == "__main__":
-    main()

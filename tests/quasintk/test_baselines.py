@@ -328,6 +328,9 @@ def test_bad_arguments(call, error, message):
         ("matern( 3/2 , 0.5 )", matern(1.5, 0.5)),
         ("rational_quadratic(1, 0.5)", rational_quadratic(1, 0.5)),
         ("gaussian_mixture(1, 4)", gaussian_mixture([1, 4])),
+        ("real_ntk", real_ntk()),
+        ("real_ntk(min(max(x, 0), 6), 2, 1.5, 1/10)", real_ntk("min(max(x, 0), 6)", 2, "3/2", "0.1")),
+        ("real_nngp(sign)", real_nngp("sign")),
     ],
 )
 def test_by_name(text, kernel):
@@ -353,6 +356,12 @@ def test_by_name(text, kernel):
         ("gaussian(__import__('os'))", "must be a number"),
         ("matern(1)", "half-integer"),
         ("gaussian_mixture", "at least one"),
+        ("real_ntk(relu, deep)", "depth must be an integer from 1 to 64, got 'deep'"),
+        ("real_ntk(relu, 65)", "depth must be an integer"),
+        ("real_ntk(relu, 1, wide)", "W_std must be a number"),
+        ("real_ntk(__import__('os'))", "column"),
+        ("real_ntk(sign)", "sign jumps"),
+        ("real_ntk(relu, 1, 1, 0, 5)", r"too many.*write real_ntk\(activation, depth, W_std, b_std\)"),
         ("gaussian_mixture(" + "1," * 900 + "1)", "at most 64"),
         ("gaussian_mixture(" + "1," * 10**5 + "1)", "is no baseline"),
         ("x" * 10**6, "is no baseline"),
@@ -373,7 +382,11 @@ def test_a_name_is_text():
 def test_names_in_a_list():
     assert names_of("real, gaussian,matern(3/2, 0.5) ,16") == ["real", "gaussian", "matern(3/2, 0.5)", "16"]
     assert names_of(" , ") == names_of("") == []
-    assert names_of("laplace(1, 2") == ["laplace(1", "2"]
+    assert names_of("laplace(1, 2") == ["laplace(1, 2"]
+    assert names_of("real_ntk(min(max(x, 0), min(x, 6)), 2),16") == [
+        "real_ntk(min(max(x, 0), min(x, 6)), 2)",
+        "16",
+    ]
 
 
 def test_every_function_documents_its_domain():
@@ -400,7 +413,12 @@ def test_a_file_at_the_command_line(tmp_path):
 
 
 def test_the_import_is_lazy():
-    code = "import quasintk, sys; assert 'numba' not in sys.modules; import quasintk.baselines as b; b.matern(2.5)"
+    """And needs no import of its own; errors and testing neither."""
+    code = (
+        "import quasintk, sys; assert not {'numba', 'sympy', 'numpy'} & sys.modules.keys(); "
+        "assert {'baselines', 'errors', 'testing'} <= set(dir(quasintk)); quasintk.baselines.matern(2.5); "
+        "quasintk.errors.NoClosedForm; quasintk.testing.strategies"
+    )
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
 
 

@@ -111,7 +111,8 @@ def test_eigen_of_a_kernel_file_and_far_below_doubles(tmp_path):
     k, dim = 201, 10
     leading = -1 + math.log(1 + k) - math.lgamma(k + 1) - k * math.log(3)
     leading += sum(math.log((i + 1) / (2 * i + dim)) for i in range(k))
-    assert lines[-1].split()[2].endswith(f"e{math.floor(leading / math.log(10))}")
+    last = next(line for line in lines if line.split()[:1] == ["201"])
+    assert last.split()[2].endswith(f"e{math.floor(leading / math.log(10))}")
     for wrong in (("--depth", 2), ("--compare", "real"), ("--compare", "gausian")):
         assert run("eigen", "k.json", *wrong, cwd=tmp_path, code=2).stderr
 
@@ -128,6 +129,32 @@ def test_gram_from_an_expression_and_from_a_kernel_file(tmp_path):
 
 def test_verify_passes_and_prints_the_smallest_detectable_error():
     assert "PASS" in run("verify", "relu", "--budget", "60s").stdout
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("eigen",), ("nothing",), ("derive", "foo(x)")], ids=str)
+def test_as_a_module_it_is_the_same_command(arguments, tmp_path):
+    command, module = (
+        subprocess.run([*start, *arguments], capture_output=True, text=True, cwd=tmp_path, timeout=120)
+        for start in ([COMMAND], [sys.executable, "-W", "error", "-m", "quasintk"])
+    )
+    assert (module.returncode, module.stdout, module.stderr) == (
+        command.returncode,
+        command.stdout,
+        command.stderr,
+    )
+
+
+def test_as_a_module_its_doctor_finds_a_file_that_shadows_a_package(tmp_path):
+    """The working folder comes first on the import path of `python -m`."""
+    (tmp_path / "verify.py").write_text("")
+    start = [sys.executable, "-m", "quasintk"]
+    done = subprocess.run([*start, "doctor"], capture_output=True, text=True, cwd=tmp_path, timeout=120)
+    assert done.returncode == 1
+    assert "BAD  package verify" in done.stdout
+    done = subprocess.run([*start, "--help"], capture_output=True, text=True, cwd=tmp_path, timeout=120)
+    assert done.returncode == 1
+    assert "rename or move that file" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_doctor():

@@ -64,6 +64,17 @@ def test_what_verify_is_asked(run):
     assert out.startswith("PASS: Kernel")
 
 
+def test_without_the_ntk(run):
+    """sign has none with real weights; the certificate's command is one that asks for the same."""
+    options = ("--weights", "r=0.4", "--W-std", "1.5", "--get", "nngp", "--seed", 3, "--budget", "90s")
+    _, out, _, calls = run("sign", *options, "--margin", 0.02)
+    again = shlex.split(next(line for line in out.splitlines() if "quasintk verify" in line))
+    repeated = run(*again[again.index("verify") + 1 :])[3]
+    assert calls == repeated
+    assert calls[0]["kernel"] == kernel("sign", weights="r=0.4", W_std="1.5", get="nngp")
+    assert calls[0]["seed"] == 3
+
+
 @pytest.mark.parametrize(
     ("text", "margin"), [("0.5%", 0.005), ("0.5 %", 0.005), ("0.005", 0.005), ("1e-2", 0.01)]
 )
