@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -9,18 +10,21 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import least_squares
-from scipy.stats import t as student
 
 from derive.errors import NumericalError
-from numerics.harmonic_sums import EPS
-from numerics.laws import Law, law
-from numerics.verdict import judge
+from numerics.decay_data import DecayData, decay_data
+from numerics.laws import LAWS, law
+from numerics.regression import Regression, bootstrap, drift, miss, profile, regress
+from numerics.verdict import Evidence, Verdict, finite_rank, judge
 from numerics.zonal import Spectrum
 
 Floats = NDArray[np.float64]
-FLOOR = 0.05
-"""Values whose relative error exceeds it are no data."""
+FEWEST = 3
+"""Values that a fit needs at all; a verdict needs more (`numerics.verdict`)."""
+WINDOWS = ((1 / 2, 24), (1 / 6, 12))
+"""The default window is the upper half of the degrees, where corrections of order 1/k have faded, if it has 24 values; else five sixths, if
+they have 12; else all.
+"""
 
 
 @dataclass(frozen=True)
@@ -31,12 +35,14 @@ class LawFit:
     ----------
     name : str
     parameters, interval : dict
-        Value and (low, high) of each parameter: the regression's 95 % interval, widened to what the lower and
-        the upper half of the window give alone, since neighbouring degrees do not err independently.
+        Value and (low, high) of each parameter: the hull of the 95 % intervals of the bootstrap over degrees and of the profile
+        likelihood, and of what the lower and the upper half of the window give alone, since neighbouring degrees do not err independently.
     aicc : float
         Corrected Akaike criterion; smaller is better, differences below 10 are no evidence.
     residual : float
         Root mean square of log lambda_k minus the law.
+    outside : float
+        The same on the last third of the window, of the law fitted to the first two.
     """
 
     name: str
@@ -44,6 +50,7 @@ class LawFit:
     interval: dict[str, tuple[float, float]]
     aicc: float
     residual: float
+    outside: float
 
 
 @dataclass(frozen=True)
@@ -53,62 +60,93 @@ class DecayFit:
     Attributes
     ----------
     best : LawFit or None
-        The law of the verdict; None where that is "undecided".
+        The law of the verdict; None where that is "undecided" or "finite-rank".
     laws : tuple of LawFit
+        From the smallest `aicc` on.
     window : tuple of float
         Smallest and largest degree or index that was used.
     points : int
+    by : str
+        "degree" or "index".
     verdict : str
-        "exponential", "power" or "undecided".
+        "exponential", "power", "stretched", "super-exponential", "finite-rank" or "undecided".
     reason : str
+    warning : str
+        Where the verdict or the rate changes with the window; empty where they do not.
+    rank : int or None
+        The last degree or index with an eigenvalue, of a finite rank.
     """
 
     best: LawFit | None
     laws: tuple[LawFit, ...]
     window: tuple[float, float]
     points: int
+    by: str
     verdict: str
     reason: str
+    warning: str
+    rank: int | None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-safe dictionary; what is not finite is None."""
-        return {
-            **asdict(self),
-            "laws": [_finite(asdict(fit)) for fit in self.laws],
-            "best": _finite(asdict(self.best)) if self.best else None,
-        }
+        return _finite(asdict(self))  # type: ignore[no-any-return]  # a dictionary stays one
 
     def __str__(self) -> str:
         lines = [f"verdict: {self.verdict} ({self.reason})"]
+        if self.warning:
+            lines.append(f"warning: {self.warning}")
         for fit in self.laws:
             values = ", ".join(
                 f"{name} = {value:.6g} [{fit.interval[name][0]:.6g}, {fit.interval[name][1]:.6g}]"
                 for name, value in fit.parameters.items()
             )
-            lines.append(f"{fit.name:12} {values}; rms residual {fit.residual:.1e}, AICc {fit.aicc:.1f}")
+            lines.append(
+                f"{fit.name:17} {values}; residual {fit.residual:.1e}, outside {fit.outside:.1e}, AICc {fit.aicc:.1f}"
+            )
         low, high = self.window
-        return "\n".join([*lines, f"window       {low:g} to {high:g}, {self.points} values"])
+        return "\n".join([*lines, f"window            {self.by} {low:g} to {high:g}, {self.points} values"])
 
     def _repr_html_(self) -> str:
-        return f"<pre>{self}</pre>"
+        head = "<tr><th>law</th><th>parameters</th><th>residual</th><th>outside</th><th>AICc</th></tr>"
+        rows = "".join(
+            f"<tr><td>{fit.name}</td><td>{_parameters(fit)}</td><td>{fit.residual:.1e}</td>"
+            f"<td>{fit.outside:.1e}</td><td>{fit.aicc:.1f}</td></tr>"
+            for fit in self.laws
+        )
+        note = f"<b>{self.verdict}</b>: {html.escape(self.reason)}"
+        warning = f"<br>{html.escape(self.warning)}" if self.warning else ""
+        return f"<p>{note}{warning}</p><table>{head}{rows}</table>"
+
+    def _repr_latex_(self) -> str:
+        if self.best is None:
+            return rf"$\text{{{self.verdict}}}$"
+        names = (name.replace("_", r"\_") for name in self.best.parameters)
+        pairs = zip(names, self.best.parameters.values(), strict=True)
+        values = r",\; ".join(rf"\mathrm{{{name}}} = {value:.5g}" for name, value in pairs)
+        return rf"$\text{{{self.best.name}}}:\; {values}$"
 
 
 def fit_decay(
     spectrum: Spectrum | Mapping[str, Any] | Any,
-    laws: tuple[str, ...] = ("exponential", "power"),
+    laws: tuple[str, ...] = LAWS,
     window: tuple[float, float] | None = None,
+    by: str = "degree",
 ) -> DecayFit:
     """Fit laws of decay and judge which one the numbers carry.
 
     Parameters
     ----------
     spectrum : Spectrum, mapping or array
-        Eigenvalues by degree; a mapping needs "degree" and "eigenvalue" and may give "dim" and "rel_error"; an
-        array is taken as eigenvalues in descending order, fitted by index 1, 2, ...
+        Eigenvalues by degree; a mapping needs "degree" and "eigenvalue" (or "log_eigenvalue") and may give "dim", "rel_error" and
+        "multiplicity"; an array is taken as eigenvalues of one matrix, fitted by index 1, 2, ...
     laws : tuple of str
+        Of "exponential" (C k^power rho^k), "exponential-root" (rho^k exp(-c sqrt(k))), "power", "stretched" (exp(-c k^s)) and
+        "super-exponential"; with the dimension known, in the form that a singularity of K(t) gives (`numerics.laws`).
     window : (low, high), optional
-        Degrees or indices to use; by default the upper five sixths. Exact zeros and values below their error
-        floor are never used. Even and odd degrees get a constant each where both are there.
+        Degrees or indices to use; by default the upper half, or more where that has fewer than 24 values. Exact
+        zeros and values below their error floor are never used. Even and odd degrees get a constant each where both are there.
+    by : {"degree", "index"}
+        With "index", degrees are replaced by the number of eigenvalues up to them, which needs "multiplicity".
 
     Returns
     -------
@@ -123,20 +161,91 @@ def fit_decay(
 
     Notes
     -----
-    Cost: 0.1 to 0.5 s.
+    Cost: 0.2 to 1 s.
     """
-    k, log_value, dim = _data(spectrum)
-    low, high = window if window is not None else (k.max(initial=0) / 6, k.max(initial=0))
-    used = (k >= low) & (k <= high)
-    k, log_value = k[used], log_value[used]
-    shapes = [law(name, dim) for name in laws]
-    if len(k) < 3:
-        raise NumericalError(f"Only {len(k)} usable values lie in the window {low:g} to {high:g}: widen it.")
-    fits = tuple(_fit(shape, k, log_value) for shape in shapes)
-    halves = [tuple(_regress(s, k[part], log_value[part])[1] for s in shapes) for part in _halves(k)]
-    verdict, reason = judge(fits, halves, k)
-    best = next((fit for fit in fits if fit.name == verdict), None)
-    return DecayFit(best, fits, (float(k.min()), float(k.max())), len(k), verdict, reason)
+    if not laws:
+        raise ValueError(f"laws is empty: use some of {', '.join(LAWS)}.")
+    whole = decay_data(spectrum, by)
+    chosen = [law(name, whole.dim, float(whole.k.max(initial=1))) for name in dict.fromkeys(laws)]
+    data = _windowed(whole, window)
+    if len(data.k) < FEWEST:
+        found_rank = finite_rank(whole)
+        if found_rank is not None:
+            return _without_laws(found_rank, whole)
+        raise NumericalError(
+            f"Only {len(data.k)} usable values lie in the window"
+            + (f" {window[0]:g} to {window[1]:g}: widen it." if window else ": give more eigenvalues.")
+        )
+    fits = sorted((regress(shape, data) for shape in chosen), key=lambda fit: fit.aicc)
+    parts = [part for part in _halves(data) if len(part.k) > 4]
+    halves = [[regress(fit.law, part, fit.at) for fit in fits] for part in parts]
+    first, last = _split(data, 2 / 3)
+    outside = [
+        miss(regress(fit.law, first, fit.at), last) if len(first.k) >= FEWEST else math.nan for fit in fits
+    ]
+    verdict = judge(Evidence(whole, data, fits, halves, outside))
+    found = tuple(
+        _law_fit(fit, data, [half[i] for half in halves], outside[i], detailed=i == 0)
+        for i, fit in enumerate(fits)
+    )
+    best = next((fit for fit in found if fit.name == verdict.law), None)
+    ends = (float(data.k.min()), float(data.k.max()))
+    return DecayFit(
+        best,
+        found,
+        ends,
+        len(data.k),
+        whole.by,
+        verdict.verdict,
+        verdict.reason,
+        verdict.warning,
+        verdict.rank,
+    )
+
+
+def _without_laws(verdict: Verdict, data: DecayData) -> DecayFit:
+    ends = (float(data.k.min()), float(data.k.max()))
+    return DecayFit(None, (), ends, len(data.k), data.by, verdict.verdict, verdict.reason, "", verdict.rank)
+
+
+def _windowed(data: DecayData, window: tuple[float, float] | None) -> DecayData:
+    if window is not None:
+        low, high = window
+        if not low <= high:
+            raise ValueError(f"The window must be (low, high), low <= high, got {window}.")
+        return data.select((data.k >= low) & (data.k <= high))
+    end = data.k.max(initial=0)
+    for share, least in WINDOWS:
+        used = data.k >= end * share
+        if used.sum() >= least:
+            return data.select(used)
+    return data
+
+
+def _halves(data: DecayData) -> list[DecayData]:
+    return list(_split(data, 1 / 2))
+
+
+def _split(data: DecayData, share: float) -> tuple[DecayData, DecayData]:
+    border = data.k[max(math.ceil(len(data.k) * share) - 1, 0)]
+    return data.select(data.k <= border), data.select(data.k > border)
+
+
+def _law_fit(
+    fit: Regression, data: DecayData, halves: list[Regression], outside: float, detailed: bool
+) -> LawFit:
+    parameters = fit.law.report(fit.at)
+    reports = [parameters, *bootstrap(fit), *drift(fit, halves)]
+    reports += list(profile(fit, data)) if detailed else []
+    interval = {name: (min(r[name] for r in reports), max(r[name] for r in reports)) for name in parameters}
+    return LawFit(fit.law.name, parameters, interval, fit.aicc, fit.rms, outside)
+
+
+def _parameters(fit: LawFit) -> str:
+    return ", ".join(
+        f"{name} = {value:.5g} [{fit.interval[name][0]:.5g}, {fit.interval[name][1]:.5g}]"
+        for name, value in fit.parameters.items()
+    )
 
 
 def _finite(value: Any) -> Any:
@@ -145,83 +254,3 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _data(spectrum: Any) -> tuple[Floats, Floats, int | None]:
-    """Usable degrees (or indices), log-eigenvalues, and dim where it is known."""
-    if isinstance(spectrum, Spectrum):
-        usable = np.isfinite(spectrum.log_eigenvalue) & (spectrum.rel_error < FLOOR) & (spectrum.degree > 0)
-        return spectrum.degree[usable].astype(np.float64), spectrum.log_eigenvalue[usable], spectrum.dim
-    mapping = spectrum if isinstance(spectrum, Mapping) else None
-    if mapping is not None and not {"degree", "eigenvalue"} <= mapping.keys():
-        raise ValueError(f"A mapping needs 'degree' and 'eigenvalue', got {', '.join(map(repr, mapping))}.")
-    values = np.asarray(mapping["eigenvalue"] if mapping is not None else spectrum, dtype=float)
-    if values.ndim != 1 or not np.isfinite(values).all():
-        raise ValueError(
-            f"Eigenvalues must be a one-dimensional array of finite numbers, got shape {values.shape}."
-        )
-    if mapping is not None:
-        k = np.asarray(mapping["degree"], dtype=float)
-        error = np.asarray(mapping.get("rel_error", np.zeros_like(values)), dtype=float)
-        usable = (values > 0) & (k > 0) & (error < FLOOR)
-        return k[usable], np.log(values[usable]), mapping.get("dim")
-    values = np.sort(values)[::-1]
-    usable = values > len(values) * EPS * values.max(initial=0) / FLOOR
-    return np.flatnonzero(usable) + np.float64(1), np.log(values[usable]), None
-
-
-def _halves(k: Floats) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    middle = np.median(k)
-    return k <= middle, k > middle
-
-
-def _fit(shape: Law, k: Floats, log_value: Floats) -> LawFit:
-    solution, residual, spread = _regress(shape, k, log_value)
-    parameters = shape.report(solution)
-    ends = [_ends(shape, solution, spread)]
-    ends += [[shape.report(_regress(shape, k[p], log_value[p])[0])] for p in _halves(k) if p.sum() > 4]
-    reports = [report for group in ends for report in group]
-    interval = {
-        name: (min(r[name] for r in [parameters, *reports]), max(r[name] for r in [parameters, *reports]))
-        for name in parameters
-    }
-    n, count = len(k), len(solution) + len(_parities(k)) + 1
-    rms = max(residual, 1e-15)
-    correction = 2 * count * (count + 1) / (n - count - 1) if n > count + 1 else math.inf
-    return LawFit(shape.name, parameters, interval, 2 * n * math.log(rms) + 2 * count + correction, residual)
-
-
-def _ends(shape: Law, solution: Floats, spread: Floats) -> list[dict[str, float]]:
-    """Reported parameters at the ends of every shape parameter's own interval."""
-    steps = [sign * spread * unit for unit in np.eye(len(solution)) for sign in (-1, 1)]
-    return [shape.report(solution + step) for step in steps]
-
-
-def _parities(k: Floats) -> list[NDArray[np.bool_]]:
-    """Masks of the constants: one for each parity where both have enough members, else one for all."""
-    odd = k % 2 == 1
-    return [odd, ~odd] if min(odd.sum(), (~odd).sum()) >= 3 else [np.ones(len(k), bool)]
-
-
-def _regress(shape: Law, k: Floats, log_value: Floats) -> tuple[Floats, float, Floats]:
-    """Least squares in log space, the constants projected out: parameters, rms residual, 95 % half-widths."""
-    masks = _parities(k)
-
-    def residuals(at: Floats) -> Floats:
-        difference = log_value - shape.shape(k, at)
-        for mask in masks:
-            difference[mask] -= difference[mask].mean()
-        return np.nan_to_num(difference, nan=1e6, posinf=1e6, neginf=-1e6)
-
-    low, high = (np.array(bound) for bound in shape.bounds(float(k.min())))
-    starts = [np.clip(start, low + 1e-6, high - 1e-6) for start in shape.starts]
-    solutions = [
-        least_squares(residuals, start, bounds=(low, high), x_scale="jac", xtol=1e-12, ftol=1e-12)
-        for start in starts
-    ]
-    best = min(solutions, key=lambda s: s.cost)
-    rms = math.sqrt(2 * best.cost / len(k))
-    freedom = max(len(k) - len(best.x) - len(masks), 1)
-    jacobian = np.asarray(best.jac)
-    covariance = np.linalg.pinv(jacobian.T @ jacobian) * 2 * best.cost / freedom
-    return best.x, rms, student.ppf(0.975, freedom) * np.sqrt(np.diag(covariance))

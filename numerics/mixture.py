@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,26 +21,14 @@ from derive.prediction import Prediction
 from numerics.arrays import require_kernel
 from numerics.harmonic_sums import LONG_EPS, harmonic_sums
 from numerics.kernel import Kernel
-from numerics.mixture_fit import fit_mixture, poisson
+from numerics.mixture_fit import TailDensity, fit_mixture, poisson, tail_of
 from numerics.series import TaylorSeries
+from numerics.sphere import OnSphere
 from numerics.zonal import Spectrum, spectrum, zonal_eigenvalues
-
-if TYPE_CHECKING:
-    from numerics.sphere import OnSphere
 
 Floats = NDArray[np.float64]
 ENOUGH, LONGEST = 1e-6, 2000
 """Share of an eigenvalue left to coefficients that are not known, far below any mismatch, and the most of them (2 s)."""
-LEAST_TAIL = 8
-"""Atoms from which on a tail density is fitted: 3 parameters to the upper half."""
-
-
-@dataclass(frozen=True)
-class TailDensity:
-    """A density s^exponent exp(-rate s) of the mixing measure at large s; None where there is none."""
-
-    exponent: float
-    rate: float
 
 
 @dataclass(frozen=True)
@@ -61,7 +49,7 @@ class GaussianMixture:
     predicted_tail : TailDensity or None
         From the kernel's predicted law: exponent -gamma - 1, rate t* - 1, if it is exponential or a power.
     fitted_tail : TailDensity or None
-        From the upper half of the atoms, as weight over distance; a rough estimate.
+        From the upper half of the atoms, where one is predicted; a rough estimate.
     notes : tuple of str
         What no mixture can do.
     dim, q, get, label : int, Fraction, str, str
@@ -115,23 +103,18 @@ class GaussianMixture:
         return plain | {"q": float(self.q), "notes": list(self.notes), "worst_degree": self.worst_degree}
 
     def plot(self, path: str | os.PathLike[str] | None = None) -> Any:
-        """Weights by scale, and the mismatch by degree; a matplotlib figure, saved to `path` if given.
-
-        Errors as `numerics.plots.check_path` says.
-        """
+        """Weights by scale and mismatch by degree, a figure saved to `path` if given; errors as `numerics.plots.check_path`."""
         from numerics.plots import STYLES, check_path, figure
 
         if path is not None:
             check_path(path)
         drawing, (left, right) = figure(9.6, 4.0, columns=2)
-        (marker, color), _ = STYLES[:2]
-        left.plot(self.scale, np.log10(self.weight), marker, color=color, markersize=4)
-        left.set_xlabel("scale $s$")
-        left.set_ylabel(r"$\log_{10}$ weight")
+        (marker, color), *_ = STYLES
         shown = np.where(np.isfinite(self.mismatch), self.mismatch, np.nan)
+        left.plot(self.scale, np.log10(self.weight), marker, color=color, markersize=4)
+        left.set(xlabel="scale $s$", ylabel=r"$\log_{10}$ weight")
         right.plot(self.degree, 100 * shown, marker, color=color, markersize=3.5)
-        right.set_xlabel("degree $k$")
-        right.set_ylabel(r"mismatch of $\lambda_k$ in %")
+        right.set(xlabel="degree $k$", ylabel=r"mismatch of $\lambda_k$ in %")
         drawing.tight_layout()
         if path is not None:
             drawing.savefig(path, dpi=160)
@@ -141,12 +124,9 @@ class GaussianMixture:
         lines = [
             f"{len(self.scale)} Gaussians for {self.label}",
             f"mismatch     {self.worst:.3g} at degree {self.worst_degree}, dim {self.dim}, degrees to {self.degree[-1]}",
-            *(
-                f"{name:12} s^{tail.exponent:.4g} exp({-tail.rate:.4g} s)"
-                for name, tail in (("predicted", self.predicted_tail), ("fitted", self.fitted_tail))
-                if tail is not None
-            ),
         ]
+        tails = {"predicted": self.predicted_tail, "fitted": self.fitted_tail}
+        lines += [f"{name:12} {tail}" for name, tail in tails.items() if tail is not None]
         return "\n".join([*lines, *(f"note         {note}" for note in self.notes)])
 
     def _repr_html_(self) -> str:
@@ -204,13 +184,11 @@ def equivalent_gaussian_mixture(
     scale, weight, residual = fit_mixture(series, degrees)
     both = _mixed(scale, weight, dim, degrees, len(series.coefficients))
     mismatch, error = _mismatch(both, own)
-    prediction = _predicted(kernel, dim, q, get)
-    notes = tuple(_notes(own, prediction, series))
-    tails = _predicted_tail(prediction), _fitted_tail(scale, weight)
-    label = own.label
-    return GaussianMixture(
-        scale, weight, own.degree, mismatch, error, residual, *tails, notes, dim, exact(q, "q"), get, label
-    )
+    law = _predicted(kernel, dim, q, get)
+    notes, predicted = tuple(_notes(own, law, series)), _predicted_tail(law)
+    tails = predicted, None if predicted is None else tail_of(scale, weight)
+    fit = scale, weight, own.degree, mismatch, error, residual
+    return GaussianMixture(*fit, *tails, notes, dim, exact(q, "q"), get, own.label)
 
 
 def _long_enough(sphere: OnSphere, dim: int, degrees: int) -> TaylorSeries:
@@ -226,8 +204,7 @@ def _long_enough(sphere: OnSphere, dim: int, degrees: int) -> TaylorSeries:
 
 def _mixed(scale: Floats, weight: Floats, dim: int, degrees: int, terms: int) -> Spectrum:
     """Eigenvalues of the mixture from its own Taylor coefficients, until 1e-30 of its largest scale's are left."""
-    largest = float(scale[-1])
-    last = max(terms, math.ceil(largest + 12 * math.sqrt(largest) + 40))
+    last = max(terms, math.ceil(scale[-1] + 12 * math.sqrt(scale[-1]) + 40))
     a = poisson(scale, last) @ weight.astype(np.longdouble)
     error = np.full(last + 1, 2.0 * LONG_EPS * last)
     return zonal_eigenvalues(a, dim, degrees, float(weight.sum()), error)
@@ -253,17 +230,6 @@ def _predicted_tail(law: Prediction | None) -> TailDensity | None:
     return TailDensity(-law.gamma - 1, law.singularity - 1)
 
 
-def _fitted_tail(scale: Floats, weight: Floats) -> TailDensity | None:
-    """log(w / distance) = c + exponent log s - rate s over the upper half, without the last two, which stand for all beyond."""
-    if len(scale) < LEAST_TAIL:
-        return None
-    inner = slice(len(scale) // 2, len(scale) - 2)
-    density = np.log(weight / np.gradient(scale))[inner]
-    s = scale[inner]
-    _, exponent, rate = np.linalg.lstsq(np.stack([np.ones_like(s), np.log(s), -s], 1), density)[0]
-    return TailDensity(float(exponent), float(rate))
-
-
 def _notes(own: Spectrum, law: Prediction | None, series: TaylorSeries) -> Iterator[str]:
     absent = own.degree[~np.isfinite(own.log_eigenvalue)]
     if len(absent):
@@ -278,6 +244,6 @@ def _notes(own: Spectrum, law: Prediction | None, series: TaylorSeries) -> Itera
         )
     if (rest := 1 - float(series.coefficients.sum()) / series.total) > ENOUGH:
         yield (
-            f"{100 * rest:.2g} % of K(1) lie in coefficients beyond the last that was fitted, {len(series.coefficients) - 1}, and are met "
-            "in sum alone: high degrees in low dimensions suffer"
+            f"{100 * rest:.2g} % of K(1) lie in coefficients beyond the last that was fitted, {len(series.coefficients) - 1}, "
+            "and are met in sum alone: high degrees in low dimensions suffer"
         )

@@ -19,18 +19,33 @@ LongDoubles = NDArray[np.longdouble]
 SMALLEST, POINTS, FURTHER = 1e-3, 110, 16
 """The grid of scales, even in sqrt(s), which is how finely Poisson weights see them: from 0.1 % off a constant to the last coefficient,
 and if the series goes on from there to FAR times that. Merged in pairs and with 0, at most 64 are left, as many as a mixture may have."""
-FAR, MOST = 100, 64
+FAR, MOST, LARGEST = 100, 64, 11_000.0
+"""e^-s leaves long doubles beyond the largest."""
 DENSE, SPARSE = 2, 100
 """Every coefficient up to twice the highest degree is fitted, and this many beyond, evenly in the logarithm."""
 MATTERS = 1e-6
 """Share of K(1) in the coefficients beyond the last that is worth a row of its own: far below any mismatch."""
 REACH = 3.0
 """How far log s and log w may move from the grid's solution, whose steps are 0.1 to 1."""
-TIGHT: dict[str, Any] = {"x_scale": "jac", "xtol": 1e-14, "ftol": 1e-14, "gtol": 1e-14, "max_nfev": 100}
+TIGHT: dict[str, Any] = {"x_scale": "jac", "xtol": 1e-14, "ftol": 1e-14, "gtol": 1e-14, "max_nfev": 400}
 WORSE = 1.02
 """Ratio of residuals up to which fewer atoms are the better mixture."""
 ROUNDING = 1e-12
 """A residual below which there is nothing to choose: n rows of long doubles, and weights in doubles."""
+
+LEAST_TAIL = 8
+"""Atoms from which on a tail density is fitted: 3 parameters to the upper half."""
+
+
+@dataclass(frozen=True)
+class TailDensity:
+    """A density s^exponent exp(-rate s) of the mixing measure at large s; None where there is none."""
+
+    exponent: float
+    rate: float
+
+    def __str__(self) -> str:
+        return f"s^{self.exponent:.4g} exp({-self.rate:.4g} s)"
 
 
 @dataclass(frozen=True)
@@ -89,19 +104,33 @@ def fit_mixture(series: TaylorSeries, degrees: int) -> tuple[Floats, Floats, flo
         If non-negative least squares does not end.
     """
     rows = _rows(series, degrees)
-    grid = np.linspace(np.sqrt(SMALLEST), np.sqrt(rows.last), POINTS) ** 2
-    further = np.geomspace(rows.last, FAR * rows.last, FURTHER + 1)[1:] if rows.rest else []
+    top = min(float(rows.last), LARGEST)
+    grid = np.linspace(np.sqrt(SMALLEST), np.sqrt(top), POINTS) ** 2
+    further = np.geomspace(top, min(FAR * top, LARGEST), FURTHER + 1)[1 if rows.rest else FURTHER + 1 :]
     grid = np.concatenate([[0.0], grid, further])
-    weights = _least(rows.columns(grid))
-    plain = grid[weights > 0], weights[weights > 0]
+    weights, coarse = _least(rows.columns(grid)), grid[::2]
     fewer = _improved(rows.columns, rows.slopes, *_merged(grid, weights))
-    if len(plain[0]) <= MOST and _residual(rows, *fewer) > WORSE * _residual(rows, *plain) + ROUNDING:
-        return *plain, _residual(rows, *plain)
-    return *fewer, _residual(rows, *fewer)
+    others = [(grid, weights), (coarse, _least(rows.columns(coarse)))]
+    plain = [(s[w > 0], w[w > 0]) for s, w in others if np.count_nonzero(w) <= MOST]
+    found = min(plain, key=lambda pair: _residual(rows, *pair))
+    if _residual(rows, *fewer) <= WORSE * _residual(rows, *found) + ROUNDING:
+        found = fewer
+    return *found, _residual(rows, *found)
+
+
+def tail_of(scale: Floats, weight: Floats) -> TailDensity | None:
+    """log(w / distance) = c + exponent log s - rate s over the upper half, without the last two, which stand for all beyond."""
+    if len(scale) < LEAST_TAIL:
+        return None
+    inner = slice(len(scale) // 2, len(scale) - 2)
+    density = np.log(weight / np.gradient(scale))[inner]
+    s = scale[inner]
+    _, exponent, rate = np.linalg.lstsq(np.stack([np.ones_like(s), np.log(s), -s], 1), density)[0]
+    return TailDensity(float(exponent), float(rate))
 
 
 def poisson(s: Floats, last: int) -> LongDoubles:
-    """e^-s s^j / j!, shape (last + 1, n); for s up to 11,000, where e^-s leaves long doubles."""
+    """e^-s s^j / j!, shape (last + 1, n); for s up to LARGEST."""
     scales = s.astype(np.longdouble)
     factors = scales / np.arange(1, last + 1, dtype=np.longdouble)[:, None]
     return np.asarray(np.cumprod(np.vstack([np.exp(-scales)[None], factors]), axis=0))
@@ -124,14 +153,15 @@ def _residual(rows: _Rows, scale: Floats, weight: Floats) -> float:
 
 def _least(columns: Floats) -> Floats:
     """Weights >= 0 of the least sum of squares of columns @ w - 1; columns are scaled to one length."""
-    norms = np.linalg.norm(columns, axis=0)
-    usable = np.isfinite(norms) & (norms > 0)
-    weights = np.zeros(len(norms))
+    peaks = columns.max(axis=0)
+    usable = np.isfinite(peaks) & (peaks > 0)
+    scaled = columns[:, usable] / peaks[usable]
+    norms, weights = np.linalg.norm(scaled, axis=0), np.zeros(len(peaks))
     try:
-        found, _ = nnls(columns[:, usable] / norms[usable], np.ones(len(columns)), maxiter=30 * len(norms))
+        found, _ = nnls(scaled / norms, np.ones(len(columns)), maxiter=30 * len(peaks))
     except RuntimeError as error:
         raise NumericalError(f"No mixture was found: {error}. Ask for fewer degrees.") from None
-    weights[usable] = found / norms[usable]
+    weights[usable] = found / norms / peaks[usable]
     return weights
 
 
@@ -150,12 +180,14 @@ def _merged(grid: Floats, weights: Floats) -> tuple[Floats, Floats]:
 def _improved(
     columns: Callable[[Floats], Floats], slopes: Callable[[Floats], Floats], scale: Floats, weight: Floats
 ) -> tuple[Floats, Floats]:
-    """Least squares in log s and log w from there on; a constant keeps s = 0."""
+    """Least squares in log s and log w from there on, if the rows determine them; a constant keeps s = 0."""
     steady, n = scale == 0, len(scale)
+    if len(columns(scale)) < 2 * n:
+        return scale, weight
 
     def at(x: Floats) -> tuple[Floats, Floats]:
         x = np.clip(x, start - REACH, start + REACH)
-        return np.where(steady, 0, np.exp(x[:n])), np.exp(x[n:])
+        return np.where(steady, 0, np.minimum(np.exp(x[:n]), LARGEST)), np.exp(x[n:])
 
     def residuals(x: Floats) -> Floats:
         s, w = at(x)

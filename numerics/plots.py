@@ -127,11 +127,18 @@ def _curves(prediction: Prediction | None, values: Spectrum) -> Iterator[tuple[l
 
 
 def _law_text(fit: DecayFit) -> str:
+    if fit.verdict == "finite-rank":
+        return f"finite rank, {fit.by} {fit.rank}"
     if fit.best is None:
         return "no law decided"
-    if fit.best.name == "exponential":
-        return rf"exponential, $\rho$ = {fit.best.parameters['rho']:.3f}"
-    return rf"power, $k^{{{fit.best.parameters['power']:.1f}}}$"
+    at = fit.best.parameters
+    shown = {
+        "exponential": rf"exponential, $\rho$ = {at.get('rho', 0):.3f}",
+        "exponential-root": rf"stretched, $\rho$ = {at.get('rho', 0):.3f}",
+        "power": rf"power, $k^{{{at.get('power', 0):.1f}}}$",
+        "stretched": rf"stretched, $\exp(-{at.get('stretch', 0):.2f} k^{{{at.get('exponent', 0):.2f}}})$",
+    }
+    return shown.get(fit.best.name, fit.verdict)
 
 
 def figure(width: float, height: float, columns: int = 1) -> tuple[Any, Any]:

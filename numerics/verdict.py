@@ -4,59 +4,212 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from numerics.fit import LawFit
+from numerics.decay_data import DecayData
+from numerics.regression import Regression
 
-FEWEST = 8
+FEWEST = 10
 """Values below which nothing is decided."""
+FEWEST_ZEROS = 3
+"""Vanishing values behind the last one that make a rank."""
 EVIDENCE = 10.0
 """AICc difference below which two laws are not told apart (Burnham & Anderson 2002)."""
 WORST_FIT = 0.15
 """Largest rms residual of log lambda_k at which a law is said to describe the numbers."""
-FALL = 3.0
-"""Least factor exp(FALL) by which rho^k must fall within the window to be told from a power."""
+FALL = 1.0
+"""What sets a law apart from a power must take eigenvalues down by exp(FALL) within the window; a power with corrections of order 1/k else looks so."""
+SIMPLE = 0.02
+"""Largest rms residual at which a power is preferred to a law that falls less."""
+TWINS = "; a factor exp(-c sqrt(k)) in place of the power fits as well, or nearly"
+CLOSE = 1.5
+"""Factor between residuals by which the best law must lead where noise does not explain them."""
+AHEAD = 2.0
+"""Factor by which misses outside the window decide where residuals are close."""
+DROP = math.log(1e3)
+"""Least fall from the last eigenvalue to the zeros of a finite rank."""
+STEEPER = 3.0
+"""That fall in units of the steepest one before it."""
+DRIFT = 0.01
+"""Relative difference of log rho between the halves of the window that is worth a warning."""
 
 
-def judge(
-    fits: Sequence[LawFit], halves: Sequence[Sequence[float]], k: NDArray[np.float64]
-) -> tuple[str, str]:
-    """The verdict and its reason.
+@dataclass(frozen=True)
+class Evidence:
+    """What the verdict rests on.
 
-    Parameters
+    Attributes
     ----------
-    fits : sequence of LawFit
-        Over the whole window.
-    halves : sequence of two sequences
-        Each law's rms residual on the lower and on the upper half of the window alone.
-    k : ndarray
-        Degrees or indices used.
+    whole, data : DecayData
+        All usable values, and those in the window.
+    fits : sequence of Regression
+        On the window, from the smallest AICc on.
+    halves : sequence of sequence of Regression
+        The same laws in the same order, on the lower and on the upper half of the window.
+    outside : sequence of float
+        Each law's miss on the last third, fitted to the first two.
     """
-    if len(k) < FEWEST:
-        return "undecided", f"only {len(k)} usable values"
-    position = min(range(len(fits)), key=lambda i: fits[i].aicc)
-    best = fits[position]
-    others = [fit for fit in fits if fit is not best]
-    if best.name == "exponential" and others:
-        fall = -math.log(best.parameters["rho"]) * float(k.max() - k.min())
-        simpler = min(others, key=lambda fit: fit.aicc)
-        if fall < FALL or simpler.aicc - best.aicc < EVIDENCE:
-            if simpler.residual <= WORST_FIT:
-                return (
-                    simpler.name,
-                    f"rho^k falls by exp({fall:.1f}) only within the window; {simpler.name} fits as well",
-                )
-            return (
-                "undecided",
-                f"rho^k falls by exp({fall:.1f}) only within the window, and {simpler.name} does not fit",
+
+    whole: DecayData
+    data: DecayData
+    fits: Sequence[Regression]
+    halves: Sequence[Sequence[Regression]]
+    outside: Sequence[float]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The decision (`numerics.fit.DecayFit`); `law` is the name of the law it rests on."""
+
+    verdict: str
+    law: str | None
+    reason: str
+    warning: str = ""
+    rank: int | None = None
+
+
+def judge(evidence: Evidence) -> Verdict:
+    """The law that the numbers carry, or "undecided"."""
+    rank = finite_rank(evidence.whole)
+    if rank is not None:
+        return rank
+    fits, data = evidence.fits, evidence.data
+    best, power = fits[0], next((fit for fit in fits if fit.law.name == "power"), None)
+    if len(data.k) < FEWEST:
+        return Verdict("undecided", None, f"only {len(data.k)} usable values")
+    if best.rms > WORST_FIT:
+        return Verdict(
+            "undecided", None, f"no law fits: rms residual {best.rms:.2f} of the best, {best.law.name}"
+        )
+    if power is not None and beyond_power(best, data) < FALL:
+        lead = power.aicc - best.aicc
+        if power.rms <= SIMPLE or (lead < EVIDENCE and power.rms <= WORST_FIT):
+            own = f"{best.law.name} differs from it by exp({beyond_power(best, data):.2g}) only"
+            return Verdict(
+                "power", "power", f"residual {power.rms:.1e}; {own}" if best is not power else _lead(evidence)
             )
-    if best.residual > WORST_FIT:
-        return "undecided", f"no law fits: rms residual {best.residual:.2f} of the best, {best.name}"
-    if any(half[position] > WORST_FIT for half in halves):
-        return "undecided", f"{best.name} does not fit both halves of the window"
-    gap = min((fit.aicc for fit in others), default=math.inf) - best.aicc
-    return best.name, f"AICc ahead by {gap:.0f}" if others else "the only law tried"
+        return Verdict(
+            "undecided",
+            None,
+            f"{best.law.name} differs from a power by a factor e within the window, and {power.rms:.1e} is left of that",
+        )
+    doubt = _rival(evidence) or _flip(evidence)
+    if doubt:
+        return Verdict("undecided", None, doubt)
+    twin = _twin(evidence)
+    return Verdict(
+        twin or family(best.law.name),
+        best.law.name,
+        _lead(evidence) + (TWINS if twin else ""),
+        _drift(evidence),
+    )
+
+
+def beyond_power(fit: Regression, data: DecayData) -> float:
+    """By how much the factor of the law that no power has falls within the window, in logarithms."""
+    at, first, last = fit.law.report(fit.at), float(data.k[0]), float(data.k[-1])
+    if "order" in at:
+        return math.inf
+    fall = -math.log(at["rho"]) * (last - first) if at.get("rho") else 0.0
+    if "stretch" in at:
+        exponent = at.get("exponent", 0.5)
+        fall += at["stretch"] * (last**exponent - first**exponent)
+    return fall
+
+
+def family(law: str) -> str:
+    """The verdict that a law stands for: rho^k exp(-c sqrt(k)) is a stretched one."""
+    return "stretched" if law == "exponential-root" else law
+
+
+def _twin(evidence: Evidence) -> str:
+    """The verdict "exponential" where rho^k is sure, but whether a power or exp(-c sqrt(k)) stands beside it is not."""
+    twins = [fit for fit in evidence.fits if fit.law.name in ("exponential", "exponential-root")]
+    if len(twins) < 2 or twins[0] is not evidence.fits[0]:
+        return ""
+    return "exponential" if _ties(twins[0], twins[1], evidence) else ""
+
+
+def _ties(best: Regression, other: Regression, evidence: Evidence) -> str:
+    noise = float(np.sqrt(np.mean(evidence.data.error**2)))
+    names = [fit.law.name for fit in evidence.fits]
+    if other.aicc - best.aicc < EVIDENCE:
+        return (
+            f"{other.law.name} fits as well as {best.law.name}: AICc differs by {other.aicc - best.aicc:.1f}"
+        )
+    ahead = evidence.outside[names.index(other.law.name)] / max(
+        evidence.outside[names.index(best.law.name)], 1e-15
+    )
+    if other.rms < CLOSE * best.rms and best.rms > 3 * noise and other.rms < WORST_FIT and ahead < AHEAD:
+        return f"{other.law.name} leaves {other.rms:.1e}, {best.law.name} {best.rms:.1e}: neither is clearly ahead"
+    if ahead < 1:
+        return f"{other.law.name} predicts the last third of the window better than {best.law.name}"
+    return ""
+
+
+def _lead(evidence: Evidence) -> str:
+    fits = evidence.fits
+    return f"AICc ahead by {fits[1].aicc - fits[0].aicc:.0f}" if len(fits) > 1 else "the only law tried"
+
+
+def finite_rank(whole: DecayData) -> Verdict | None:
+    """Zeros behind a fall that no law of decay explains."""
+    if whole.zeros < max(FEWEST_ZEROS, math.ceil(0.1 * len(whole.k))) or len(whole.k) == 0:
+        return None
+    last = int(whole.k[-1])
+    if whole.floor == -math.inf:
+        return Verdict(
+            "finite-rank",
+            None,
+            f"all {whole.zeros} values behind {whole.by} {last} vanish exactly",
+            rank=last,
+        )
+    drop = float(whole.log_value[-1]) - whole.floor
+    steepest = float(np.max(-np.diff(whole.log_value), initial=0.0))
+    if drop > max(DROP, STEEPER * steepest):
+        return Verdict(
+            "finite-rank",
+            None,
+            f"behind {whole.by} {last} eigenvalues fall by a factor of {math.exp(min(drop, 700)):.0e} to rounding",
+            rank=last,
+        )
+    return None
+
+
+def _rival(evidence: Evidence) -> str:
+    """A law of another kind that does as well; rho^k times a power and rho^k exp(-c sqrt(k)) are of one kind."""
+    best, *others = evidence.fits
+    doubts = (_ties(best, other, evidence) for other in others if _kind(other) != _kind(best))
+    return next(filter(None, doubts), "")
+
+
+def _kind(fit: Regression) -> str:
+    return fit.law.name.partition("-root")[0]
+
+
+def _flip(evidence: Evidence) -> str:
+    """Another law that half of the window prefers clearly."""
+    best = evidence.fits[0].law.name
+    for half, where in zip(evidence.halves, ("lower", "upper"), strict=False):
+        own = half[0]
+        if not math.isfinite(own.aicc) or len(own.residual) < FEWEST:
+            continue
+        for other in half[1:]:
+            if _kind(other) != _kind(own) and own.aicc - other.aicc > EVIDENCE:
+                return f"the {where} half of the window prefers {other.law.name} to {best}: the verdict flips with the window"
+        if own.rms > WORST_FIT:
+            return f"{best} does not fit the {where} half of the window"
+    return ""
+
+
+def _drift(evidence: Evidence) -> str:
+    """Rates of the two halves that differ."""
+    reports = [half[0].law.report(half[0].at) for half in evidence.halves]
+    if len(reports) < 2 or "rho" not in reports[0]:
+        return ""
+    low, high = (report["rho"] for report in reports)
+    if abs(math.log(high) / math.log(low) - 1) <= DRIFT:
+        return ""
+    return f"the law has not set in: rho = {low:.6g} in the lower half of the window, {high:.6g} in the upper"

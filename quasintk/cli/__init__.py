@@ -14,6 +14,7 @@ from quasintk import _siblings
 COMMANDS = {
     "derive": "derive_command",
     "eigen": "eigen_command",
+    "fit": "fit_command",
     "gram": "gram_command",
     "verify": "verify_command",
     "doctor": "doctor_command",
@@ -44,6 +45,7 @@ class LazyGroup(click.Group):
 SUMMARIES = {
     "derive": "Derive a kernel: its recursion, LaTeX, JSON or generated code.",
     "eigen": "Eigenvalues on the sphere, compared and fitted.",
+    "fit": "Fit laws of decay to eigenvalues of any origin.",
     "gram": "Gram matrix of the rows of a .npy file.",
     "verify": "Check a kernel against sampled finite networks.",
     "doctor": "Report the installation's health.",

@@ -48,18 +48,22 @@ def test_a_spectrum_without_a_fit_is_shown(run, spectra, tmp_path, arguments):
     code, out, err = run("eigen", *arguments, "--fit", "--predict", "--plot", "s.pdf")
     assert code == 0, err
     assert out.count("\n     ") == arguments[2] + 1
-    assert "binary, fitted:\nnothing is fitted: Only" in out
+    note = "nothing is fitted: Only" if arguments[0] == "relu" else "verdict: finite-rank"
+    assert f"binary, fitted:\n{note}" in out
     assert "binary, predicted:\n" in out
     assert (tmp_path / "s.pdf").read_bytes()[:4] == b"%PDF"
     entry = spectra(*arguments, "--fit")["binary"]
-    assert entry["fit"].keys() == {"note"}
-    assert entry["fit"]["note"].startswith("nothing is fitted: Only")
+    if arguments[0] == "relu":
+        assert entry["fit"].keys() == {"note"}
+        assert entry["fit"]["note"].startswith("nothing is fitted: Only")
+    else:
+        assert (entry["fit"]["verdict"], entry["fit"]["rank"]) == ("finite-rank", 1)
     assert len(entry["eigenvalue"]) == arguments[2] + 1
 
 
 def test_a_law_is_drawn_beside_a_spectrum_without_one():
     """The legend's law belongs to its own spectrum."""
-    one, two = (qn.spectrum(qn.kernel(name), degrees=20) for name in ("x", "relu"))
+    one, two = (qn.spectrum(qn.kernel(name), degrees=60) for name in ("x", "relu"))
     drawing = plot_spectra({"x": one, "relu": two}, None, [None, qn.fit_decay(two)])
     labels = [text.get_text() for text in drawing.axes[0].get_legend().get_texts()]
     assert labels[0] == "x"

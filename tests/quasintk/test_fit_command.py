@@ -1,0 +1,87 @@
+"""quasintk fit: the output of eigen, CSV, .npy and bad input."""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from quasintk.cli.eigen_command import command as eigen
+from quasintk.cli.fit_command import command as fit
+
+
+def run(*arguments, text=None):
+    return CliRunner().invoke(fit, list(arguments), input=text)
+
+
+@pytest.fixture(scope="module")
+def eigen_json():
+    result = CliRunner().invoke(eigen, ["relu", "--depth", "2", "--dim", "10", "--compare", "real", "--json"])
+    assert result.exit_code == 0
+    return result.stdout
+
+
+def test_eigen_into_fit(eigen_json):
+    result = run("-", text=eigen_json)
+    assert result.exit_code == 0, result.output
+    assert "binary:\nverdict: exponential" in result.stdout
+    assert "real:\nverdict: power" in result.stdout
+
+
+def test_json(eigen_json):
+    found = json.loads(run("-", "--json", "--laws", "exponential,power", text=eigen_json).stdout)["fits"]
+    assert [one["label"] for one in found] == ["binary", "real"]
+    assert {law["name"] for law in found[0]["laws"]} == {"exponential", "power"}
+    assert found[0]["best"]["parameters"]["rho"] == pytest.approx(3 - np.sqrt(8), rel=0.01)
+
+
+@pytest.mark.parametrize("header", ["degree,eigenvalue\n", "# mine\nDegree, Eigenvalue\n", ""])
+def test_csv_of_a_users_own(tmp_path, header):
+    path = tmp_path / "mine.csv"
+    path.write_text(header + "".join(f"{k},{3.0 * 0.5**k * (k + 1) ** -2.0!r}\n" for k in range(41)))
+    result = run(str(path), "--window", "5,40")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.startswith("verdict: exponential")
+    assert "window            degree 5 to 40" in result.stdout
+
+
+def test_gram_eigenvalues(tmp_path):
+    """500 eigenvalues of a Gram matrix: exp(-|x - y|) on a line, whose eigenvalues fall like n^-2."""
+    x = np.sort(np.random.default_rng(0).uniform(size=500))
+    values = np.linalg.eigvalsh(np.exp(-np.abs(x[:, None] - x)))
+    np.save(tmp_path / "values.npy", values)
+    result = run(str(tmp_path / "values.npy"), "--window", "5,60", "--json")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)["fits"][0]
+    assert found["by"] == "index"
+    power = next(law for law in found["laws"] if law["name"] == "power")
+    assert power["parameters"]["power"] == pytest.approx(-2, abs=0.2)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is empty"),
+        ("{", "is no JSON"),
+        ('{"spectra": []}', "holds no spectra"),
+        ('{"spectra": [{"a": 1}]}', "needs 'degree'"),
+        ("degree,eigenvalue\n1\n", "row 2: 1 cells"),
+        ("degree,eigenvalue\n1,x\n", "'x' is no number"),
+        ("degree,value\n1,2\n", "columns are"),
+        ("1,2\n2,1\n", "Only 2 usable"),
+        ("degree,eigenvalue\n1,-2\n2,1\n3,1\n", "negative"),
+        ("degree,eigenvalue\n1,inf\n2,1\n3,1\n", "finite"),
+        ("[1, [2], 3]", "must be numbers"),
+        ('{"degree": [1, 2], "eigenvalue": [1]}', "has 1 values"),
+        ('{"degree": [1, 2], "eigenvalue": [1, 1], "dim": "x"}', "dim must be"),
+    ],
+)
+def test_bad_input(text, message):
+    result = run("-", text=text)
+    assert result.exit_code != 0
+    assert message in result.output + str(result.exception)
+
+
+@pytest.mark.parametrize("arguments", [("--laws", "cubic"), ("--window", "1"), ("--window", "9,3")])
+def test_bad_options(arguments, eigen_json):
+    assert run("-", *arguments, text=eigen_json).exit_code != 0
