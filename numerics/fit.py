@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from derive.errors import NumericalError
 from numerics.decay_data import DecayData, decay_data
 from numerics.laws import LAWS, law
-from numerics.regression import Regression, bootstrap, drift, miss, profile, regress
+from numerics.regression import Regression, bootstrap, corrected, miss, profile, regress
 from numerics.verdict import Evidence, Verdict, finite_rank, judge
 from numerics.zonal import Spectrum
 
@@ -36,7 +36,8 @@ class LawFit:
     name : str
     parameters, interval : dict
         Value and (low, high) of each parameter: the hull of the 95 % intervals of the bootstrap over degrees and of the profile
-        likelihood, and of what the lower and the upper half of the window give alone, since neighbouring degrees do not err independently.
+        likelihood, of the law with a factor exp(b / k) beside it, and of what the halves of the window give alone: neighbouring degrees do not err
+        independently. Of laws other than the verdict's (or the first), without the profile and the factor.
     aicc : float
         Corrected Akaike criterion; smaller is better, differences below 10 are no evidence.
     residual : float
@@ -185,7 +186,13 @@ def fit_decay(
     ]
     verdict = judge(Evidence(whole, data, fits, halves, outside))
     found = tuple(
-        _law_fit(fit, data, [half[i] for half in halves], outside[i], detailed=i == 0)
+        _law_fit(
+            fit,
+            data,
+            [half[i] for half in halves],
+            outside[i],
+            detailed=fit.law.name == (verdict.law or fits[0].law.name),
+        )
         for i, fit in enumerate(fits)
     )
     best = next((fit for fit in found if fit.name == verdict.law), None)
@@ -235,8 +242,8 @@ def _law_fit(
     fit: Regression, data: DecayData, halves: list[Regression], outside: float, detailed: bool
 ) -> LawFit:
     parameters = fit.law.report(fit.at)
-    reports = [parameters, *bootstrap(fit), *drift(fit, halves)]
-    reports += list(profile(fit, data)) if detailed else []
+    reports = [parameters, *bootstrap(fit), *(half.law.report(half.at) for half in halves)]
+    reports += [*profile(fit, data), *corrected(fit, data)] if detailed else []
     interval = {name: (min(r[name] for r in reports), max(r[name] for r in reports)) for name in parameters}
     return LawFit(fit.law.name, parameters, interval, fit.aicc, fit.rms, outside)
 

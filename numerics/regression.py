@@ -12,7 +12,7 @@ from scipy.optimize import brentq, least_squares
 from scipy.stats import t as student
 
 from numerics.decay_data import DecayData
-from numerics.laws import Law
+from numerics.laws import Box, Law
 
 Floats = NDArray[np.float64]
 LAW_ERROR = 1e-3
@@ -20,8 +20,8 @@ LAW_ERROR = 1e-3
 RESAMPLES, SEED = 400, 0
 LEVEL = 0.95
 FEWEST_OF_A_PARITY = 3
-SURE, MARGIN = 1.5, 2.5
-"""Standard errors by which the halves of a window must differ for the difference to be carried on."""
+NEXT = 0.3
+"""What exp(b / k) changes in a parameter is taken as uncertain by this share, for terms of order 1/k^2."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,6 @@ class Regression:
         Corrected Akaike criterion.
     jacobian, residual : ndarray, shape (n, p) and (n,)
         Of the weighted residuals.
-    centre : float
-        Mean k.
     """
 
     law: Law
@@ -55,7 +53,6 @@ class Regression:
     aicc: float
     jacobian: Floats
     residual: Floats
-    centre: float
 
 
 def regress(law: Law, data: DecayData, start: Floats | None = None) -> Regression:
@@ -90,7 +87,6 @@ def regress(law: Law, data: DecayData, start: Floats | None = None) -> Regressio
         n * math.log(mean) + 2 * count + correction,
         np.asarray(best.jac),
         np.asarray(best.fun),
-        float(np.mean(data.k)),
     )
 
 
@@ -159,21 +155,26 @@ def profile(fit: Regression, data: DecayData) -> Iterator[dict[str, float]]:
             yield fit.law.report(profiled(edge)[1])
 
 
-def drift(fit: Regression, halves: list[Regression]) -> Iterator[dict[str, float]]:
-    """Reports of the law on each half, and, where a parameter differs between them beyond noise, at its limit:
+def corrected(fit: Regression, data: DecayData) -> Iterator[dict[str, float]]:
+    """Reports of the law with a factor exp(b / k) beside it, as further terms of K(t) leave it, at the ends of each shape parameter's 95 % interval."""
+    law = fit.law
 
-    corrections of order 1/k that leave b/k in a parameter leave b (1/k_1 - 1/k_2) between halves around k_1 and k_2.
-    """
-    yield from (half.law.report(half.at) for half in halves)
-    if len(halves) == 2:
-        lower, upper = halves
-        errors = np.hypot(_standard_errors(lower), _standard_errors(upper))
-        change = upper.at - lower.at
-        beyond = np.where(
-            np.abs(change) > SURE * errors, MARGIN * change * lower.centre / (upper.centre - lower.centre), 0
-        )
-        low, high = (np.array(bound) for bound in fit.law.bounds(2.0))
-        yield fit.law.report(np.clip(upper.at + beyond, low, np.maximum(high, upper.at)))
+    def bounds(first: float) -> Box:
+        low, high = law.bounds(first)
+        return (*low, -first), (*high, first)
+
+    def shape(k: Floats, at: Floats) -> Floats:
+        return np.asarray(law.shape(k, at[:-1]) + at[-1] / k)
+
+    with_b = Law(law.name, shape, law.starts, bounds, lambda at: law.report(at[:-1]))
+    found = regress(with_b, data, np.append(fit.at, 0.0))
+    low, high = (np.array(bound) for bound in with_b.bounds(float(data.k.min())))
+    errors = _standard_errors(found) * student.ppf((1 + LEVEL) / 2, max(len(data.k) - len(found.at) - 1, 1))
+    for i in range(len(fit.at)):
+        for sign in (-1, 1):
+            moved = found.at.copy()
+            moved[i] = np.clip(moved[i] + NEXT * (moved[i] - fit.at[i]) + sign * errors[i], low[i], high[i])
+            yield with_b.report(moved)
 
 
 def _standard_errors(fit: Regression) -> Floats:

@@ -23,7 +23,7 @@ FALL = 1.0
 """What sets a law apart from a power must take eigenvalues down by exp(FALL) within the window; a power with corrections of order 1/k else looks so."""
 SIMPLE = 0.02
 """Largest rms residual at which a power is preferred to a law that falls less."""
-TWINS = "; a factor exp(-c sqrt(k)) in place of the power fits as well, or nearly"
+TWINS = "rho^k is sure; beside it a power of k, or exp(-c sqrt(k)) which fits as well or nearly so"
 CLOSE = 1.5
 """Factor between residuals by which the best law must lead where noise does not explain them."""
 AHEAD = 2.0
@@ -98,13 +98,9 @@ def judge(evidence: Evidence) -> Verdict:
     doubt = _rival(evidence) or _flip(evidence)
     if doubt:
         return Verdict("undecided", None, doubt)
-    twin = _twin(evidence)
-    return Verdict(
-        twin or family(best.law.name),
-        best.law.name,
-        _lead(evidence) + (TWINS if twin else ""),
-        _drift(evidence),
-    )
+    if _twin(evidence):
+        return Verdict("exponential", "exponential", TWINS, _drift(evidence))
+    return Verdict(family(best.law.name), best.law.name, _lead(evidence), _drift(evidence))
 
 
 def beyond_power(fit: Regression, data: DecayData) -> float:
@@ -124,12 +120,10 @@ def family(law: str) -> str:
     return "stretched" if law == "exponential-root" else law
 
 
-def _twin(evidence: Evidence) -> str:
-    """The verdict "exponential" where rho^k is sure, but whether a power or exp(-c sqrt(k)) stands beside it is not."""
+def _twin(evidence: Evidence) -> bool:
+    """Whether rho^k is sure, but not whether a power or exp(-c sqrt(k)) stands beside it."""
     twins = [fit for fit in evidence.fits if fit.law.name in ("exponential", "exponential-root")]
-    if len(twins) < 2 or twins[0] is not evidence.fits[0]:
-        return ""
-    return "exponential" if _ties(twins[0], twins[1], evidence) else ""
+    return len(twins) == 2 and twins[0] is evidence.fits[0] and bool(_ties(twins[0], twins[1], evidence))
 
 
 def _ties(best: Regression, other: Regression, evidence: Evidence) -> str:
