@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from numerics.fit import fit_decay as fit_decay
     from numerics.gram import gram as gram
     from numerics.gram_spectrum import gram_spectrum as gram_spectrum
+    from numerics.inclusion import compare as compare
     from numerics.kernel import Kernel as Kernel
+    from numerics.mixture import equivalent_gaussian_mixture as equivalent_gaussian_mixture
     from numerics.zonal import spectrum as spectrum
     from quasintk import baselines as baselines
     from quasintk import errors as errors
@@ -45,6 +47,8 @@ _PUBLIC = {
     "Levels": "derive.weights",
     "Network": "derive.network",
     "WeightLaw": "derive.weights",
+    "compare": "numerics.inclusion",
+    "equivalent_gaussian_mixture": "numerics.mixture",
     "fit_decay": "numerics.fit",
     "gram": "numerics.gram",
     "gram_spectrum": "numerics.gram_spectrum",
