@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +11,7 @@ from numpy.typing import NDArray
 
 from derive.errors import NumericalError
 from numerics.decay_data import DecayData, decay_data
+from numerics.decay_fit import DecayFit, LawFit
 from numerics.laws import LAWS, law
 from numerics.regression import Regression, bootstrap, corrected, miss, profile, regress
 from numerics.verdict import Evidence, Verdict, finite_rank, judge
@@ -25,106 +24,6 @@ WINDOWS = ((1 / 2, 24), (1 / 6, 12))
 """The default window is the upper half of the degrees, where corrections of order 1/k have faded, if it has 24 values; else five sixths, if
 they have 12; else all.
 """
-
-
-@dataclass(frozen=True)
-class LawFit:
-    """One law's best parameters.
-
-    Attributes
-    ----------
-    name : str
-    parameters, interval : dict
-        Value and (low, high) of each parameter: the hull of the 95 % intervals of the bootstrap over degrees and of the profile
-        likelihood, of the law with a factor exp(b / k) beside it, and of what the halves of the window give alone: neighbouring degrees do not err
-        independently. Of laws other than the verdict's (or the first), without the profile and the factor.
-    aicc : float
-        Corrected Akaike criterion; smaller is better, differences below 10 are no evidence.
-    residual : float
-        Root mean square of log lambda_k minus the law.
-    outside : float
-        The same on the last third of the window, of the law fitted to the first two.
-    """
-
-    name: str
-    parameters: dict[str, float]
-    interval: dict[str, tuple[float, float]]
-    aicc: float
-    residual: float
-    outside: float
-
-
-@dataclass(frozen=True)
-class DecayFit:
-    """Fitted laws and what they amount to.
-
-    Attributes
-    ----------
-    best : LawFit or None
-        The law of the verdict; None where that is "undecided" or "finite-rank".
-    laws : tuple of LawFit
-        From the smallest `aicc` on.
-    window : tuple of float
-        Smallest and largest degree or index that was used.
-    points : int
-    by : str
-        "degree" or "index".
-    verdict : str
-        "exponential", "power", "stretched", "super-exponential", "finite-rank" or "undecided".
-    reason : str
-    warning : str
-        Where the verdict or the rate changes with the window; empty where they do not.
-    rank : int or None
-        The last degree or index with an eigenvalue, of a finite rank.
-    """
-
-    best: LawFit | None
-    laws: tuple[LawFit, ...]
-    window: tuple[float, float]
-    points: int
-    by: str
-    verdict: str
-    reason: str
-    warning: str
-    rank: int | None
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-safe dictionary; what is not finite is None."""
-        return _finite(asdict(self))  # type: ignore[no-any-return]  # a dictionary stays one
-
-    def __str__(self) -> str:
-        lines = [f"verdict: {self.verdict} ({self.reason})"]
-        if self.warning:
-            lines.append(f"warning: {self.warning}")
-        for fit in self.laws:
-            values = ", ".join(
-                f"{name} = {value:.6g} [{fit.interval[name][0]:.6g}, {fit.interval[name][1]:.6g}]"
-                for name, value in fit.parameters.items()
-            )
-            lines.append(
-                f"{fit.name:17} {values}; residual {fit.residual:.1e}, outside {fit.outside:.1e}, AICc {fit.aicc:.1f}"
-            )
-        low, high = self.window
-        return "\n".join([*lines, f"window            {self.by} {low:g} to {high:g}, {self.points} values"])
-
-    def _repr_html_(self) -> str:
-        head = "<tr><th>law</th><th>parameters</th><th>residual</th><th>outside</th><th>AICc</th></tr>"
-        rows = "".join(
-            f"<tr><td>{fit.name}</td><td>{_parameters(fit)}</td><td>{fit.residual:.1e}</td>"
-            f"<td>{fit.outside:.1e}</td><td>{fit.aicc:.1f}</td></tr>"
-            for fit in self.laws
-        )
-        note = f"<b>{self.verdict}</b>: {html.escape(self.reason)}"
-        warning = f"<br>{html.escape(self.warning)}" if self.warning else ""
-        return f"<p>{note}{warning}</p><table>{head}{rows}</table>"
-
-    def _repr_latex_(self) -> str:
-        if self.best is None:
-            return rf"$\text{{{self.verdict}}}$"
-        names = (name.replace("_", r"\_") for name in self.best.parameters)
-        pairs = zip(names, self.best.parameters.values(), strict=True)
-        values = r",\; ".join(rf"\mathrm{{{name}}} = {value:.5g}" for name, value in pairs)
-        return rf"$\text{{{self.best.name}}}:\; {values}$"
 
 
 def fit_decay(
@@ -246,18 +145,3 @@ def _law_fit(
     reports += [*profile(fit, data), *corrected(fit, data)] if detailed else []
     interval = {name: (min(r[name] for r in reports), max(r[name] for r in reports)) for name in parameters}
     return LawFit(fit.law.name, parameters, interval, fit.aicc, fit.rms, outside)
-
-
-def _parameters(fit: LawFit) -> str:
-    return ", ".join(
-        f"{name} = {value:.5g} [{fit.interval[name][0]:.5g}, {fit.interval[name][1]:.5g}]"
-        for name, value in fit.parameters.items()
-    )
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -12,7 +12,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from derive.prediction import Prediction
-    from numerics.fit import DecayFit
+    from numerics.decay_fit import DecayFit
     from numerics.zonal import Spectrum
 
 STYLES = (("o", "#0b5394"), ("s", "#b45f06"), ("^", "#38761d"), ("D", "#741b47"), ("v", "#555555"))

@@ -12,7 +12,8 @@ import click
 from derive.errors import QuasintkError
 from derive.predict import predict_decay
 from derive.prediction import Prediction
-from numerics.fit import DecayFit, fit_decay
+from numerics.decay_fit import DecayFit
+from numerics.fit import fit_decay
 from numerics.kernel import Kernel
 from numerics.plots import check_path
 from numerics.zonal import Spectrum, spectrum

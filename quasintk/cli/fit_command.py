@@ -10,7 +10,8 @@ from typing import Any
 
 import click
 
-from numerics.fit import DecayFit, fit_decay
+from numerics.decay_fit import DecayFit
+from numerics.fit import fit_decay
 from numerics.laws import LAWS
 from quasintk.cli.arrays import load_array
 from quasintk.cli.options import write_text

@@ -16,7 +16,8 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from numerics.fit import DecayFit, fit_decay
+from numerics.decay_fit import DecayFit
+from numerics.fit import fit_decay
 from numerics.gram import gram
 from numerics.gram_spectrum import GramSpectrum, gram_spectrum
 from numerics.kernel import Kernel

@@ -29,17 +29,22 @@ def test_more_precise_weights_have_the_larger_space(depth, dim):
     """theory.md, section 5: a_j(r) does not decrease in r, so that the constant is 1; the inclusions are strict."""
     kernels = [relu(weights, depth) for weights in WEIGHTS]
     for a, b in itertools.pairwise(kernels):
-        found = compare(a, b, dim, degrees=60)
+        found = compare(a, b, dim, degrees=30)
         assert (found.verdict, found.a_in_b, found.b_in_a) == ("strictly inside", True, False)
         assert found.limit == 0
         assert found.sup <= 1 + ROUNDING
         assert found.sup_inverse > 1
-        back = compare(b, a, dim, degrees=60)
-        assert (back.verdict, back.limit) == ("strictly contains", math.inf)
-        assert back.log_ratio == pytest.approx(-found.log_ratio, abs=ROUNDING)
     for kernel in kernels:
-        assert compare(gaussian(1), kernel, dim, degrees=60).verdict == "strictly inside"
-        assert compare(kernel, gaussian(1), dim, degrees=60).verdict == "strictly contains"
+        assert compare(gaussian(1), kernel, dim, degrees=30).verdict == "strictly inside"
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_the_reverse_inclusions_are_refused(depth):
+    kernels = [gaussian(1), *(relu(weights, depth) for weights in WEIGHTS)]
+    for a, b in itertools.pairwise(kernels):
+        back = compare(b, a, 10, degrees=20)
+        assert (back.verdict, back.limit) == ("strictly contains", math.inf)
+        assert back.log_ratio == pytest.approx(-compare(a, b, 10, degrees=20).log_ratio, abs=ROUNDING)
 
 
 @pytest.mark.parametrize("get", ["ntk", "nngp"])
@@ -83,11 +88,10 @@ def test_polynomials_have_the_same_space_at_every_precision():
     smaller = compare(relu(activation="x**2", b_std=0), relu(activation="x**3 + x**2", b_std=0), 5)
     assert smaller.verdict == "strictly inside"
     assert "A has no odd degrees, B has them up to 3" in smaller.reason
-    assert compare(relu(activation="x**3"), relu(), 5).verdict == "strictly inside"
 
 
 def test_tanh():
-    found = compare(relu("binary", activation="tanh"), relu("real", activation="tanh"), 10, degrees=20)
+    found = compare(relu("binary", activation="tanh"), relu("real", activation="tanh"), 10, degrees=10)
     assert (found.verdict, found.limit) == ("strictly inside", 0)
     assert found.sup <= 1 + ROUNDING
     other = compare(relu(activation="tanh"), relu(), 10, degrees=20)  # rate^k exp(-c sqrt(k)) against rate^k
@@ -134,8 +138,7 @@ def test_the_order_of_laws():
         laplace(),
     ]
     for a, b in itertools.combinations(kernels, 2):
-        assert compare(a, b, 5, degrees=40).verdict == "strictly inside"
-        assert compare(b, a, 5, degrees=40).verdict == "strictly contains"
+        assert compare(a, b, 10, degrees=10).verdict == "strictly inside"
 
 
 def test_narrow_gaussians_rise_where_their_curve_says_so():
@@ -146,7 +149,7 @@ def test_narrow_gaussians_rise_where_their_curve_says_so():
 
 
 def test_oscillating_ratios_are_bounded():
-    found = compare(relu(activation="hardtanh"), relu(activation="hardtanh", b_std=0.2), 10, degrees=40)
+    found = compare(relu(activation="hardtanh"), relu(activation="hardtanh", b_std=0.2), 10, degrees=20)
     assert (found.verdict, found.limit) == ("equal", None)
     assert "oscillates" in found.reason
 
@@ -165,15 +168,20 @@ def test_laws_that_are_not_known_are_left_undecided():
     ("a", "b"), [(relu(), relu("real")), (relu("real"), laplace(1)), (gaussian(1), relu())]
 )
 def test_a_ratio_that_contradicts_the_prediction(a, b):
-    """The computed ratio upside down: it moves away from every limit."""
+    """The computed ratio from its end to its beginning: it moves away from the limit."""
     laws, spectra = [[f(kernel, 10) for kernel in (a, b)] for f in (qn.predict_decay, qn.spectrum)]
     log_ratio, error = ratio_of(*spectra)
     assert judge(tuple(laws), tuple(spectra), log_ratio, error).a_in_b
-    found = judge(
-        tuple(laws), tuple(spectra), np.linspace(0, 30, 61) + 3 * log_ratio[0] - 5 * log_ratio, error
-    )
+    found = judge(tuple(laws), tuple(spectra), log_ratio[::-1], error)
     assert (found.a_in_b, found.b_in_a) == (None, None)
     assert "away from that limit" in found.reason
+
+
+def test_an_activation_without_a_law():
+    found = compare(relu(activation="erf(x)**2"), relu(), 10, degrees=10)
+    assert found.verdict == "undecided"
+    assert found.prediction_a is None
+    assert "A: The singularities of the dual of erf(x)**2 are not known" in found.reason
 
 
 def test_a_zero_that_contradicts_the_prediction():
