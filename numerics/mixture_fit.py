@@ -45,7 +45,8 @@ class TailDensity:
     rate: float
 
     def __str__(self) -> str:
-        return f"s^{self.exponent:.4g} exp({-self.rate:.4g} s)"
+        fall = f" exp({-self.rate:.4g} s)" if self.rate else ""
+        return f"s^{self.exponent:.4g}{fall}"
 
 
 @dataclass(frozen=True)

@@ -150,6 +150,7 @@ def test_narrow_gaussians_rise_where_their_curve_says_so():
     assert (found.verdict, found.limit) == ("strictly inside", 0)
 
 
+@pytest.mark.slow
 def test_oscillating_ratios_are_bounded():
     found = compare(relu(activation="hardtanh"), relu(activation="hardtanh", b_std=0.2), 10, degrees=8)
     assert (found.verdict, found.limit) == ("equal", None)
