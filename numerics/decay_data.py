@@ -96,6 +96,7 @@ def _table(source: Spectrum | Mapping[str, Any]) -> dict[str, Any]:
         raise ValueError(f"A mapping needs 'degree' and 'eigenvalue', got {', '.join(map(repr, columns))}.")
     degree = _numbers(columns["degree"], "Degrees")
     found: dict[str, Any] = {"degree": degree}
+    below = np.zeros(1, bool)
     if columns.get("log_eigenvalue") is not None:
         logs = [-np.inf if x is None else x for x in np.asarray(columns["log_eigenvalue"], object).ravel()]
         found["log_eigenvalue"] = np.asarray(logs, np.float64)
@@ -105,6 +106,8 @@ def _table(source: Spectrum | Mapping[str, Any]) -> dict[str, Any]:
             raise ValueError(f"Eigenvalue {int(np.argmax(values < 0))} is negative: {values.min():.6g}.")
         with np.errstate(divide="ignore"):
             found["log_eigenvalue"] = np.log(values)
+        below = (values == 0) & (values[values > 0].min(initial=1.0) < UNDERFLOW)
+        found["log_eigenvalue"][below] = np.log(UNDERFLOW)
     for name in ("rel_error", "multiplicity"):
         found[name] = _numbers(columns[name], name) if columns.get(name) is not None else None
     if found["rel_error"] is None:
@@ -112,6 +115,8 @@ def _table(source: Spectrum | Mapping[str, Any]) -> dict[str, Any]:
     for name, column in found.items():
         if column is not None and column.shape != degree.shape:
             raise ValueError(f"{name} has {len(column)} values, degree has {len(degree)}.")
+    if below.any():
+        found["rel_error"] = np.where(below, np.inf, found["rel_error"])
     dim = columns.get("dim")
     if dim is not None and (isinstance(dim, bool) or not hasattr(dim, "__index__") or dim < 2):
         raise ValueError(f"dim must be an integer from 2 on, got {dim!r}.")

@@ -66,6 +66,18 @@ def test_zeros_and_values_below_their_floor_are_no_data():
     assert fit.best.parameters["rho"] == pytest.approx(np.exp(-0.5), rel=1e-6)
 
 
+def test_zeros_behind_values_near_the_end_of_doubles_are_no_rank():
+    """exp(-2.5 k) underflows at k = 298; from a spectrum that keeps logarithms, or above 1e-290, zeros are exact."""
+    k = np.arange(1, 400)
+    fit = fit_decay({"degree": k, "eigenvalue": np.exp(-2.5 * k)})
+    assert fit.verdict == "exponential"
+    assert fit.best.parameters["rho"] == pytest.approx(
+        np.exp(-2.5), rel=5e-3
+    )  # the last values are denormal: few digits
+    cut = fit_decay({"degree": k, "eigenvalue": np.where(k <= 50, np.exp(-2.5 * k), 0)})
+    assert (cut.verdict, cut.rank) == ("finite-rank", 50)
+
+
 @pytest.mark.parametrize(
     "values",
     [
