@@ -51,8 +51,8 @@ def hermite_coefficients(activation: Activation, variance: Any, order: int, digi
     Notes
     -----
     Closed class (`derive.terms`): recurrences in j, 0.03 ms per coefficient and term; exponentials beside kinks lose digits
-    at large variances, and get as many more (ELU at 1e6: 280 for order 128, 0.03 s). All others: Gauss-Legendre
-    panels, 1 s for 1,000 coefficients of tanh. Both kept between calls.
+    at large variances, and get as many more (ELU at 1e6: 280 for order 128, 0.03 s). All others: quadrature
+    (`derive.smooth_coefficients`), 0.2 s for 100 coefficients of tanh. Both kept between calls.
     """
     with mpmath.workdps(digits + GUARD):
         variance = mpf(variance)
@@ -81,12 +81,10 @@ def second_moment(activation: Activation, variance: Any, digits: int = 30, slope
 
 
 def _coefficients(activation: Activation, variance: Any, order: int, digits: int) -> tuple[Any, ...]:
-    try:
-        terms = _terms(activation)
-    except NoClosedForm:
-        phi, edges = _function(activation)
-        return coefficients_by_quadrature(phi, edges, variance, order, digits, activation.name)
-    return _by_recurrence(terms, activation.values, variance, order, digits)
+    if has_recurrence(activation):
+        return _by_recurrence(_terms(activation), activation.values, variance, order, digits)
+    phi, edges = _function(activation)
+    return coefficients_by_quadrature(phi, edges, variance, order, digits, activation.name)
 
 
 def has_recurrence(activation: Activation) -> bool:

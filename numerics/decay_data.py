@@ -131,9 +131,7 @@ def _numbers(values: Any, name: str) -> Floats:
         raise ValueError(f"{name} must be numbers, got {values!r:.80}.") from None
     if name == "rel_error":
         array = np.nan_to_num(array, nan=np.inf, posinf=np.inf)
-    elif not np.isfinite(array).all():
-        raise ValueError(f"{name} must be a one-dimensional array of finite numbers.")
-    if array.ndim != 1:
+    if array.ndim != 1 or not (name == "rel_error" or np.isfinite(array).all()):
         raise ValueError(
             f"{name} must be a one-dimensional array of finite numbers, got shape {array.shape}."
         )

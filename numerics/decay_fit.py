@@ -77,21 +77,17 @@ class DecayFit:
         lines = [f"verdict: {self.verdict} ({self.reason})"]
         if self.warning:
             lines.append(f"warning: {self.warning}")
-        for fit in self.laws:
-            values = ", ".join(
-                f"{name} = {value:.6g} [{fit.interval[name][0]:.6g}, {fit.interval[name][1]:.6g}]"
-                for name, value in fit.parameters.items()
-            )
-            lines.append(
-                f"{fit.name:17} {values}; residual {fit.residual:.1e}, outside {fit.outside:.1e}, AICc {fit.aicc:.1f}"
-            )
+        lines += [
+            f"{fit.name:17} {_parameters(fit, 6)}; residual {fit.residual:.1e}, outside {fit.outside:.1e}, AICc {fit.aicc:.1f}"
+            for fit in self.laws
+        ]
         low, high = self.window
         return "\n".join([*lines, f"window            {self.by} {low:g} to {high:g}, {self.points} values"])
 
     def _repr_html_(self) -> str:
         head = "<tr><th>law</th><th>parameters</th><th>residual</th><th>outside</th><th>AICc</th></tr>"
         rows = "".join(
-            f"<tr><td>{fit.name}</td><td>{_parameters(fit)}</td><td>{fit.residual:.1e}</td>"
+            f"<tr><td>{fit.name}</td><td>{_parameters(fit, 5)}</td><td>{fit.residual:.1e}</td>"
             f"<td>{fit.outside:.1e}</td><td>{fit.aicc:.1f}</td></tr>"
             for fit in self.laws
         )
@@ -108,9 +104,9 @@ class DecayFit:
         return rf"$\text{{{self.best.name}}}:\; {values}$"
 
 
-def _parameters(fit: LawFit) -> str:
+def _parameters(fit: LawFit, digits: int) -> str:
     return ", ".join(
-        f"{name} = {value:.5g} [{fit.interval[name][0]:.5g}, {fit.interval[name][1]:.5g}]"
+        f"{name} = {value:.{digits}g} [{fit.interval[name][0]:.{digits}g}, {fit.interval[name][1]:.{digits}g}]"
         for name, value in fit.parameters.items()
     )
 

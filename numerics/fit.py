@@ -14,7 +14,7 @@ from numerics.decay_data import DecayData, decay_data
 from numerics.decay_fit import DecayFit, LawFit
 from numerics.laws import LAWS, law
 from numerics.regression import Regression, bootstrap, corrected, miss, profile, regress
-from numerics.verdict import Evidence, Verdict, finite_rank, judge
+from numerics.verdict import Evidence, Verdict, finite, judge
 from numerics.zonal import Spectrum
 
 Floats = NDArray[np.float64]
@@ -69,15 +69,14 @@ def fit_decay(
     chosen = [law(name, whole.dim, float(whole.k.max(initial=1))) for name in dict.fromkeys(laws)]
     data = _windowed(whole, window)
     if len(data.k) < FEWEST:
-        found_rank = finite_rank(whole)
-        if found_rank is not None:
-            return _without_laws(found_rank, whole)
+        if (ended := finite(whole)) is not None:
+            return _result(ended, (), whole)
         raise NumericalError(
             f"Only {len(data.k)} usable values lie in the window"
             + (f" {window[0]:g} to {window[1]:g}: widen it." if window else ": give more eigenvalues.")
         )
     fits = sorted((regress(shape, data) for shape in chosen), key=lambda fit: fit.aicc)
-    parts = [part for part in _halves(data) if len(part.k) > 4]
+    parts = [part for part in _split(data, 1 / 2) if len(part.k) > 4]
     halves = [[regress(fit.law, part, fit.at) for fit in fits] for part in parts]
     first, last = _split(data, 2 / 3)
     outside = [
@@ -94,24 +93,14 @@ def fit_decay(
         )
         for i, fit in enumerate(fits)
     )
-    best = next((fit for fit in found if fit.name == verdict.law), None)
-    ends = (float(data.k.min()), float(data.k.max()))
-    return DecayFit(
-        best,
-        found,
-        ends,
-        len(data.k),
-        whole.by,
-        verdict.verdict,
-        verdict.reason,
-        verdict.warning,
-        verdict.rank,
-    )
+    return _result(verdict, found, data)
 
 
-def _without_laws(verdict: Verdict, data: DecayData) -> DecayFit:
-    ends = (float(data.k.min()), float(data.k.max()))
-    return DecayFit(None, (), ends, len(data.k), data.by, verdict.verdict, verdict.reason, "", verdict.rank)
+def _result(verdict: Verdict, laws: tuple[LawFit, ...], data: DecayData) -> DecayFit:
+    best = next((fit for fit in laws if fit.name == verdict.law), None)
+    window = (float(data.k.min()), float(data.k.max()))
+    judged = (verdict.verdict, verdict.reason, verdict.warning, verdict.rank)
+    return DecayFit(best, laws, window, len(data.k), data.by, *judged)
 
 
 def _windowed(data: DecayData, window: tuple[float, float] | None) -> DecayData:
@@ -126,10 +115,6 @@ def _windowed(data: DecayData, window: tuple[float, float] | None) -> DecayData:
         if used.sum() >= least:
             return data.select(used)
     return data
-
-
-def _halves(data: DecayData) -> list[DecayData]:
-    return list(_split(data, 1 / 2))
 
 
 def _split(data: DecayData, share: float) -> tuple[DecayData, DecayData]:

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from derive.errors import NumericalError
+from numerics.power_series import LONG_EPS
 from numerics.series import TaylorSeries
 from numerics.tails import extrapolated_tails
 
 Floats = NDArray[np.float64]
 EPS = float(np.finfo(np.float64).eps)
-LONG_EPS = float(np.finfo(np.longdouble).eps)
 TRUNCATION = 1e-15
 """Relative share of the dropped tail at which more terms are no longer worth their time."""
 PRECISE = 1e-13

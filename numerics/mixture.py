@@ -19,9 +19,10 @@ from derive.numbers import Real, exact
 from derive.predict import predict_decay
 from derive.prediction import Prediction
 from numerics.arrays import require_kernel
-from numerics.harmonic_sums import LONG_EPS, harmonic_sums
+from numerics.harmonic_sums import harmonic_sums
 from numerics.kernel import Kernel
 from numerics.mixture_fit import TailDensity, fit_mixture, poisson, tail_of
+from numerics.power_series import LONG_EPS
 from numerics.series import TaylorSeries
 from numerics.sphere import OnSphere
 from numerics.zonal import Spectrum, spectrum, zonal_eigenvalues

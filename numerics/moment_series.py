@@ -23,13 +23,21 @@ from derive.lower import network_of
 from derive.network import Dense
 from derive.numbers import mpf
 from numerics.moments import variances
-from numerics.power_series import SMALLEST, Coefficients, compose, derivative, integral, product, recentred
+from numerics.power_series import (
+    LONG_EPS,
+    SMALLEST,
+    Coefficients,
+    compose,
+    derivative,
+    integral,
+    product,
+    recentred,
+)
 
 DIGITS = 22
 """Relative accuracy of Hermite coefficients: more than a long double holds."""
 MOST_BY_RECURRENCE, MOST_BY_QUADRATURE = 20_000, 4_000
 """Hermite coefficients of one layer: a second, and ten."""
-EPS = float(np.finfo(np.longdouble).eps)
 
 
 @dataclass(frozen=True)
@@ -51,7 +59,7 @@ def moment_series(kernel: ir.KernelIR, q: Fraction, output: str, terms: int) -> 
     network = network_of(kernel)
     cosine = np.zeros(terms + 1, np.longdouble)
     cosine[1:2] = long_double_of(q)
-    start = Bounded(cosine, np.full(terms + 1, EPS))
+    start = Bounded(cosine, np.full(terms + 1, LONG_EPS))
     now = _Moments(start, start, Bounded(0 * cosine, start.error))
     with mpmath.workdps(DIGITS + 8):
         variance = iter(variances(kernel, q))
@@ -80,7 +88,7 @@ def require_range(a: Coefficients, positive: Any) -> None:
 
 def rounding(terms: int) -> NDArray[np.float64]:
     """A product of series rounds coefficient j by about 4 sqrt(j) eps, relative."""
-    return np.asarray(EPS * (8 + 4 * np.sqrt(np.arange(terms + 1))))
+    return np.asarray(LONG_EPS * (8 + 4 * np.sqrt(np.arange(terms + 1))))
 
 
 def long_double(value: Any) -> Any:
@@ -118,9 +126,9 @@ def _dense(layer: Dense, now: _Moments, parameterization: str) -> _Moments:
     bias[0] = b2
     tangent = own * W2 * now.m.a + bias if layer.trained else 0 * now.m.a
     return _Moments(
-        Bounded(W2 * now.p.a + bias, now.p.error + 4 * EPS),
-        Bounded(r * W2 * now.m.a + bias, now.m.error + 4 * EPS),
-        Bounded(r * W2 * now.k.a + tangent, np.maximum(now.k.error, now.m.error) + 4 * EPS),
+        Bounded(W2 * now.p.a + bias, now.p.error + 4 * LONG_EPS),
+        Bounded(r * W2 * now.m.a + bias, now.m.error + 4 * LONG_EPS),
+        Bounded(r * W2 * now.k.a + tangent, np.maximum(now.k.error, now.m.error) + 4 * LONG_EPS),
     )
 
 
@@ -153,7 +161,7 @@ def _dual(layer: Activation, variance: Any, cov12: Bounded) -> tuple[Bounded, Bo
     at_centre, start_sensitivity = recentred(a, centre, 1)
     j = np.arange(size)
     beta = np.maximum.accumulate(cov12.error / np.maximum(j, 1))
-    doubt = cov12.error[0] + 3 * EPS
+    doubt = cov12.error[0] + 3 * LONG_EPS
     error = (
         one * (2 * sqrt(size) if moved[2:].any() else 1)
         + j * beta

@@ -17,6 +17,7 @@ from derive.errors import NumericalError
 from numerics.interpret import Arithmetic
 
 Coefficients = NDArray[np.longdouble]
+LONG_EPS = float(np.finfo(np.longdouble).eps)
 SMALLEST = np.longdouble("1e-4900")
 """Below it long doubles lose their digits."""
 PI = np.longdouble("3.14159265358979323846264338327950288")

@@ -57,8 +57,7 @@ class Regression:
 
 def regress(law: Law, data: DecayData, start: Floats | None = None) -> Regression:
     """Least squares from `start` or from all of the law's starting points, the constants projected out."""
-    weights = 1 / np.hypot(data.error, LAW_ERROR)
-    masks = parities(data)
+    weights, masks = _weights(data), parities(data)
     low, high = (np.array(bound) for bound in law.bounds(float(data.k.min())))
 
     def residuals(at: Floats) -> Floats:
@@ -124,7 +123,7 @@ def profile(fit: Regression, data: DecayData) -> Iterator[dict[str, float]]:
     allowed = fit.cost * (1 + student.ppf((1 + LEVEL) / 2, freedom) ** 2 / freedom)
     spread = np.maximum(_standard_errors(fit), 1e-12)
     low, high = (np.array(bound) for bound in fit.law.bounds(float(data.k.min())))
-    weights, masks = 1 / np.hypot(data.error, LAW_ERROR), parities(data)
+    weights, masks = _weights(data), parities(data)
     for i, width in enumerate(spread):
         rest = [j for j in range(len(fit.at)) if j != i]
 
@@ -189,6 +188,10 @@ def parities(data: DecayData) -> list[NDArray[np.bool_]]:
     if min(odd.sum(), (~odd).sum()) >= FEWEST_OF_A_PARITY:
         return [odd, ~odd]
     return [np.ones(len(data.k), bool)]
+
+
+def _weights(data: DecayData) -> Floats:
+    return np.asarray(1 / np.hypot(data.error, LAW_ERROR))
 
 
 def _centred(difference: Floats, weights: Floats, masks: list[NDArray[np.bool_]]) -> Floats:

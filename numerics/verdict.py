@@ -9,12 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from numerics.decay_data import DecayData
+from numerics.finite_rank import finite_rank
 from numerics.regression import Regression
 
 FEWEST = 10
 """Values below which nothing is decided."""
-FEWEST_ZEROS = 3
-"""Vanishing values behind the last one that make a rank."""
 EVIDENCE = 10.0
 """AICc difference below which two laws are not told apart (Burnham & Anderson 2002)."""
 WORST_FIT = 0.15
@@ -28,10 +27,6 @@ CLOSE = 1.5
 """Factor between residuals by which the best law must lead where noise does not explain them."""
 AHEAD = 2.0
 """Factor by which misses outside the window decide where residuals are close."""
-DROP = math.log(1e3)
-"""Least fall from the last eigenvalue to the zeros of a finite rank."""
-STEEPER = 3.0
-"""That fall in units of the steepest one before it."""
 DRIFT = 0.01
 """Relative difference of log rho between the halves of the window that is worth a warning."""
 
@@ -72,17 +67,14 @@ class Verdict:
 
 def judge(evidence: Evidence) -> Verdict:
     """The law that the numbers carry, or "undecided"."""
-    rank = finite_rank(evidence.whole)
-    if rank is not None:
-        return rank
+    if (ended := finite(evidence.whole)) is not None:
+        return ended
     fits, data = evidence.fits, evidence.data
     best, power = fits[0], next((fit for fit in fits if fit.law.name == "power"), None)
     if len(data.k) < FEWEST:
-        return Verdict("undecided", None, f"only {len(data.k)} usable values")
+        return _undecided(f"only {len(data.k)} usable values")
     if best.rms > WORST_FIT:
-        return Verdict(
-            "undecided", None, f"no law fits: rms residual {best.rms:.2f} of the best, {best.law.name}"
-        )
+        return _undecided(f"no law fits: rms residual {best.rms:.2f} of the best, {best.law.name}")
     if power is not None and beyond_power(best, data) < FALL:
         lead = power.aicc - best.aicc
         if power.rms <= SIMPLE or (lead < EVIDENCE and power.rms <= WORST_FIT):
@@ -90,17 +82,25 @@ def judge(evidence: Evidence) -> Verdict:
             return Verdict(
                 "power", "power", f"residual {power.rms:.1e}; {own}" if best is not power else _lead(evidence)
             )
-        return Verdict(
-            "undecided",
-            None,
-            f"{best.law.name} differs from a power by a factor e within the window, and {power.rms:.1e} is left of that",
+        return _undecided(
+            f"{best.law.name} differs from a power by a factor e within the window, and {power.rms:.1e} is left of that"
         )
     doubt = _rival(evidence) or _flip(evidence)
     if doubt:
-        return Verdict("undecided", None, doubt)
+        return _undecided(doubt)
     if _twin(evidence):
         return Verdict("exponential", "exponential", TWINS, _drift(evidence))
     return Verdict(family(best.law.name), best.law.name, _lead(evidence), _drift(evidence))
+
+
+def finite(whole: DecayData) -> Verdict | None:
+    """The verdict on eigenvalues that end; None where they do not."""
+    found = finite_rank(whole)
+    return None if found is None else Verdict("finite-rank", None, found[1], rank=found[0])
+
+
+def _undecided(reason: str) -> Verdict:
+    return Verdict("undecided", None, reason)
 
 
 def beyond_power(fit: Regression, data: DecayData) -> float:
@@ -146,30 +146,6 @@ def _ties(best: Regression, other: Regression, evidence: Evidence) -> str:
 def _lead(evidence: Evidence) -> str:
     fits = evidence.fits
     return f"AICc ahead by {fits[1].aicc - fits[0].aicc:.0f}" if len(fits) > 1 else "the only law tried"
-
-
-def finite_rank(whole: DecayData) -> Verdict | None:
-    """Zeros behind a fall that no law of decay explains."""
-    if whole.zeros < max(FEWEST_ZEROS, math.ceil(0.1 * len(whole.k))) or len(whole.k) == 0:
-        return None
-    last = int(whole.k[-1])
-    if whole.floor == -math.inf:
-        return Verdict(
-            "finite-rank",
-            None,
-            f"all {whole.zeros} values behind {whole.by} {last} vanish exactly",
-            rank=last,
-        )
-    drop = float(whole.log_value[-1]) - whole.floor
-    steepest = float(np.max(-np.diff(whole.log_value), initial=0.0))
-    if drop > max(DROP, STEEPER * steepest):
-        return Verdict(
-            "finite-rank",
-            None,
-            f"behind {whole.by} {last} eigenvalues fall by a factor of {math.exp(min(drop, 700)):.0e} to rounding",
-            rank=last,
-        )
-    return None
 
 
 def _rival(evidence: Evidence) -> str:

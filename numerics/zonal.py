@@ -132,20 +132,20 @@ def spectrum(kernel: Kernel, dim: int = 10, degrees: int = 60, get: str = "ntk",
     sphere, label = kernel.on_sphere(q, get), f"{get} of {kernel!r}"
     program = kernel.ir.pair.restricted(get)
     if not is_cheap(program):
-        series, _ = _long_enough(sphere, dim, degrees, _limit(kernel.ir))
-        return _spectrum(harmonic_sums(series, dim, degrees), dim, series.total, label)
+        series, sums, complete = _long_enough(sphere, dim, degrees, _limit(kernel.ir))
+        return _spectrum(sums if complete else harmonic_sums(series, dim, degrees), dim, series.total, label)
 
     def angles(wanted: Sequence[int], digits: int, hasty: bool) -> AngleIntegrals:
         parameters = dict(kernel.ir.parameters)
         return funk_hecke(program, parameters, sphere.q, dim, wanted, digits, PRECISE / 10, hasty)
 
     try:
-        series, complete = _long_enough(sphere, dim, degrees, CHEAP_LIMIT)
+        series, sums, complete = _long_enough(sphere, dim, degrees, CHEAP_LIMIT)
     except NumericalError:
         return _by_quadrature(
             angles, _unknown(dim, degrees, float(total(kernel.ir, sphere.q, get, 0)[0]), label)
         )
-    found = _spectrum(harmonic_sums(series, dim, degrees, extrapolate=False), dim, series.total, label)
+    found = _spectrum(sums, dim, series.total, label)
     return found if complete else _by_quadrature(angles, found)
 
 
@@ -156,20 +156,22 @@ def _limit(kernel: KernelIR) -> int:
     return 16_000 if len(kernel.functions) <= 1 else 4_000
 
 
-def _long_enough(sphere: OnSphere, dim: int, degrees: int, limit: int) -> tuple[TaylorSeries, bool]:
-    """As many coefficients as it takes, at most max(limit, 2 degrees), and whether they suffice.
+def _long_enough(
+    sphere: OnSphere, dim: int, degrees: int, limit: int
+) -> tuple[TaylorSeries, HarmonicSums, bool]:
+    """As many coefficients as it takes, at most max(limit, 2 degrees), their sums, and whether they suffice.
 
     The cheap limit is not gone to in vain.
     """
     limit, terms = max(limit, 2 * degrees), degrees + 24 + degrees // 2
     while True:
         series = sphere.taylor_series(terms)
-        tail = float(np.max(harmonic_sums(series, dim, degrees, extrapolate=False).tail))
-        wanted = _wanted(series.coefficients, tail, terms)
+        sums = harmonic_sums(series, dim, degrees, extrapolate=False)
+        wanted = _wanted(series.coefficients, float(np.max(sums.tail)), terms)
         if wanted <= terms:
-            return series, True
+            return series, sums, True
         if terms >= limit or (limit <= CHEAP_LIMIT and wanted > limit):
-            return series, False
+            return series, sums, False
         terms = min(wanted, limit)
 
 
