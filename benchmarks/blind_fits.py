@@ -1,6 +1,6 @@
 """Blind test of fit_decay: spectra of known law with noise and floors; verdicts, and whether intervals hold the truth.
 
-    python benchmarks/blind_fits.py [--count 200] [--seed 1] [--list]
+    python benchmarks/blind_fits.py [--count 200] [--seed 1] [--list] [-o docs/blind-fits.md]
 
 Half of the spectra are by degree, summed from Taylor coefficients of known law in dimensions 3 to 50, half by index. A fifth has no noise;
 others have 0.1 to 3 % of it, told or not; all have a floor, at 1e-12, 1e-30 or 1e-300 of the largest value.
@@ -12,7 +12,9 @@ import argparse
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -39,17 +41,27 @@ class Case:
 
 
 def main() -> None:
-    """Print the confusion matrix, the coverage and the wrong verdicts."""
+    """Print the report, or write it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--list", action="store_true", help="show every spectrum")
+    parser.add_argument("-o", dest="path", help="file for the report")
     options = parser.parse_args()
-    start, table, cover, wrong = time.perf_counter(), Counter(), Counter(), []
-    for number in range(options.count):
-        one = case(
-            np.random.default_rng([options.seed, number]), TRUTHS[number % len(TRUTHS)], number // 5 % 2 == 0
-        )
+    start = time.perf_counter()
+    text = "\n".join(report(options.count, options.seed, options.list))
+    print(f"{time.perf_counter() - start:.0f} s", file=sys.stderr)
+    if options.path:
+        Path(options.path).write_text(text + "\n", encoding="utf-8")
+    else:
+        print(text)
+
+
+def report(count: int, seed: int, listed: bool = False) -> Iterator[str]:
+    """The confusion matrix, the wrong verdicts and the coverage of the intervals, as Markdown."""
+    table, cover, wrong = Counter(), Counter(), []
+    for number in range(count):
+        one = case(np.random.default_rng([seed, number]), TRUTHS[number % len(TRUTHS)], number // 5 % 2 == 0)
         try:
             fit = fit_decay(one.source)
         except NumericalError:  # fewer than three values above the floor
@@ -62,18 +74,20 @@ def main() -> None:
                 cover[name, bool(low <= value <= high)] += 1
         if fit.verdict not in (*RIGHT.get(one.truth, (one.truth,)), "undecided"):
             wrong.append(f"{number}: {one.text}: {fit.verdict} ({fit.reason})")
-        if options.list:
+        if listed:
             print(number, one.text, "->", fit.verdict, fit.reason, fit.warning, sep=" | ", file=sys.stderr)
-    print("| truth | " + " | ".join(VERDICTS) + " |\n|---|" + "---:|" * len(VERDICTS))
+    yield f"# Blind test of fits: {count} spectra, seed {seed}\n"
+    yield f"Written by `python benchmarks/blind_fits.py --count {count} --seed {seed} -o docs/blind-fits.md`; rows are the truth.\n"
+    yield "| truth | " + " | ".join(VERDICTS) + " |\n|---|" + "---:|" * len(VERDICTS)
     for truth in (*TRUTHS, "exponential-root"):
-        print(f"| {truth} | " + " | ".join(str(table[truth, verdict]) for verdict in VERDICTS) + " |")
-    print(f"\nwrong: {len(wrong)} of {options.count} ({100 * len(wrong) / options.count:.1f} %)")
-    for line in wrong:
-        print("-", line)
+        yield f"| {truth} | " + " | ".join(str(table[truth, verdict]) for verdict in VERDICTS) + " |"
+    undecided = sum(table[truth, "undecided"] for truth in (*TRUTHS, "exponential-root"))
+    yield f"\nWrong: {len(wrong)} of {count} ({100 * len(wrong) / count:.1f} %); undecided: {undecided}.\n"
+    yield from (f"- {line}" for line in wrong)
+    yield "95 % intervals of verdicts other than undecided:\n"
     for name in sorted({name for name, _ in cover}):
         held = cover[name, True]
-        print(f"interval of {name}: holds the truth in {held} of {held + cover[name, False]}")
-    print(f"{time.perf_counter() - start:.0f} s", file=sys.stderr)
+        yield f"- {name}: the truth in {held} of {held + cover[name, False]}"
 
 
 def case(rng: np.random.Generator, truth: str, by_degree: bool) -> Case:

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import html
 import math
-from dataclasses import asdict, dataclass
+import os
+from dataclasses import asdict, dataclass, field
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -25,6 +31,8 @@ class LawFit:
         Root mean square of log lambda_k minus the law.
     outside : float
         The same on the last third of the window, of the law fitted to the first two.
+    log_law : ndarray
+        The law at every usable k, in the window and outside; no part of `to_dict`.
     """
 
     name: str
@@ -33,6 +41,7 @@ class LawFit:
     aicc: float
     residual: float
     outside: float
+    log_law: Floats = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -57,6 +66,8 @@ class DecayFit:
         Where the verdict or the rate changes with the window; empty where they do not.
     rank : int or None
         The last degree or index with an eigenvalue, of a finite rank.
+    k, log_eigenvalue : ndarray
+        All usable values, in the window and outside; no part of `to_dict`.
     """
 
     best: LawFit | None
@@ -68,10 +79,34 @@ class DecayFit:
     reason: str
     warning: str
     rank: int | None
+    k: Floats = field(repr=False, compare=False)
+    log_eigenvalue: Floats = field(repr=False, compare=False)
+
+    @property
+    def rate(self) -> tuple[float, float, float] | None:
+        """rho of lambda_k ~ rho^k and the ends of its interval; 1 for slower laws, 0 for faster ones; None where undecided."""
+        if self.best is not None and "rho" in self.best.parameters:
+            return self.best.parameters["rho"], *self.best.interval["rho"]
+        fixed = {"power": 1.0, "stretched": 1.0, "super-exponential": 0.0, "finite-rank": 0.0}.get(
+            self.verdict
+        )
+        return None if fixed is None else (fixed, fixed, fixed)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-safe dictionary; what is not finite is None."""
         return _finite(asdict(self))  # type: ignore[no-any-return]  # a dictionary stays one
+
+    def plot(self, path: str | os.PathLike[str] | None = None) -> Any:
+        """Eigenvalues with window and laws, and what the laws miss; a matplotlib figure, saved to `path` if given.
+
+        Raises
+        ------
+        ValueError, OSError, ImportError
+            As `numerics.plots.check_path` says.
+        """
+        from numerics.fit_plots import plot_fits
+
+        return plot_fits({"eigenvalues": self}, path)
 
     def __str__(self) -> str:
         lines = [f"verdict: {self.verdict} ({self.reason})"]
@@ -113,7 +148,7 @@ def _parameters(fit: LawFit, digits: int) -> str:
 
 def _finite(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: _finite(item) for key, item in value.items() if not isinstance(item, np.ndarray)}
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -13,7 +13,7 @@ from derive.errors import NumericalError
 from numerics.decay_data import DecayData, decay_data
 from numerics.decay_fit import DecayFit, LawFit
 from numerics.laws import LAWS, law
-from numerics.regression import Regression, bootstrap, corrected, miss, profile, regress
+from numerics.regression import Regression, bootstrap, corrected, miss, predicted, profile, regress
 from numerics.verdict import Evidence, Verdict, finite, judge
 from numerics.zonal import Spectrum
 
@@ -70,7 +70,7 @@ def fit_decay(
     data = _windowed(whole, window)
     if len(data.k) < FEWEST:
         if (ended := finite(whole)) is not None:
-            return _result(ended, (), whole)
+            return _result(ended, (), whole, whole)
         raise NumericalError(
             f"Only {len(data.k)} usable values lie in the window"
             + (f" {window[0]:g} to {window[1]:g}: widen it." if window else ": give more eigenvalues.")
@@ -87,20 +87,21 @@ def fit_decay(
         _law_fit(
             fit,
             data,
+            whole,
             [half[i] for half in halves],
             outside[i],
             detailed=fit.law.name == (verdict.law or fits[0].law.name),
         )
         for i, fit in enumerate(fits)
     )
-    return _result(verdict, found, data)
+    return _result(verdict, found, data, whole)
 
 
-def _result(verdict: Verdict, laws: tuple[LawFit, ...], data: DecayData) -> DecayFit:
+def _result(verdict: Verdict, laws: tuple[LawFit, ...], data: DecayData, whole: DecayData) -> DecayFit:
     best = next((fit for fit in laws if fit.name == verdict.law), None)
     window = (float(data.k.min()), float(data.k.max()))
     judged = (verdict.verdict, verdict.reason, verdict.warning, verdict.rank)
-    return DecayFit(best, laws, window, len(data.k), data.by, *judged)
+    return DecayFit(best, laws, window, len(data.k), data.by, *judged, whole.k, whole.log_value)
 
 
 def _windowed(data: DecayData, window: tuple[float, float] | None) -> DecayData:
@@ -123,10 +124,15 @@ def _split(data: DecayData, share: float) -> tuple[DecayData, DecayData]:
 
 
 def _law_fit(
-    fit: Regression, data: DecayData, halves: list[Regression], outside: float, detailed: bool
+    fit: Regression,
+    data: DecayData,
+    whole: DecayData,
+    halves: list[Regression],
+    outside: float,
+    detailed: bool,
 ) -> LawFit:
     parameters = fit.law.report(fit.at)
-    reports = [parameters, *bootstrap(fit), *(half.law.report(half.at) for half in halves)]
+    reports = [parameters, *bootstrap(fit, data), *(half.law.report(half.at) for half in halves)]
     reports += [*profile(fit, data), *corrected(fit, data)] if detailed else []
     interval = {name: (min(r[name] for r in reports), max(r[name] for r in reports)) for name in parameters}
-    return LawFit(fit.law.name, parameters, interval, fit.aicc, fit.rms, outside)
+    return LawFit(fit.law.name, parameters, interval, fit.aicc, fit.rms, outside, predicted(fit, whole))

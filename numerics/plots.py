@@ -141,8 +141,8 @@ def _law_text(fit: DecayFit) -> str:
     return shown.get(fit.best.name, fit.verdict)
 
 
-def figure(width: float, height: float, columns: int = 1) -> tuple[Any, Any]:
-    """An empty figure with axes, without a display; raises ImportError with the remedy where matplotlib is missing."""
+def figure(width: float, height: float, columns: int = 1, rows: int | None = None) -> tuple[Any, Any]:
+    """An empty figure with axes, an array (rows, columns) of them if rows are given, without a display; raises ImportError with the remedy where matplotlib is missing."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
@@ -150,8 +150,8 @@ def figure(width: float, height: float, columns: int = 1) -> tuple[Any, Any]:
         raise ImportError(MISSING) from None
     drawing = Figure(figsize=(width, height))
     FigureCanvasAgg(drawing)
-    axes = drawing.subplots(1, columns)
-    for one in np.atleast_1d(axes):
+    axes = drawing.subplots(rows or 1, columns, squeeze=rows is None)
+    for one in np.atleast_1d(axes).flat:
         one.grid(True, which="major", color="#dddddd", linewidth=0.6)
         for side in ("top", "right"):
             one.spines[side].set_visible(False)

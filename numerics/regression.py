@@ -89,21 +89,26 @@ def regress(law: Law, data: DecayData, start: Floats | None = None) -> Regressio
     )
 
 
+def predicted(fit: Regression, data: DecayData) -> Floats:
+    """log lambda_k of the law with its constants, at any k; nan where it has no value."""
+    constants = fit.constants[0] if len(fit.constants) == 1 else np.where(data.odd, *fit.constants)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(fit.law.shape(data.k, fit.at) + constants)
+
+
 def miss(fit: Regression, data: DecayData) -> float:
     """Root mean square by which the fit misses values outside its window, log lambda_k."""
-    difference = data.log_value - fit.law.shape(data.k, fit.at)
-    constants = fit.constants[0] if len(fit.constants) == 1 else np.where(data.odd, *fit.constants)
-    return float(np.sqrt(np.mean(np.nan_to_num(difference - constants, nan=1e6) ** 2)))
+    return float(np.sqrt(np.mean(np.nan_to_num(data.log_value - predicted(fit, data), nan=1e6) ** 2)))
 
 
-def bootstrap(fit: Regression) -> Iterator[dict[str, float]]:
+def bootstrap(fit: Regression, data: DecayData) -> Iterator[dict[str, float]]:
     """Reports of the law at the 2.5 % and 97.5 % quantiles of each shape parameter, degrees drawn with replacement:
 
     one Gauss-Newton step from the solution for each draw.
     """
     rng = np.random.default_rng(SEED)
     n = len(fit.residual)
-    low, high = (np.array(bound) for bound in fit.law.bounds(2.0))
+    low, high = (np.array(bound) for bound in fit.law.bounds(float(data.k.min())))
     steps = []
     for _ in range(RESAMPLES):
         drawn = rng.integers(n, size=n)

@@ -29,6 +29,8 @@ AHEAD = 2.0
 """Factor by which misses outside the window decide where residuals are close."""
 DRIFT = 0.01
 """Relative difference of log rho between the halves of the window that is worth a warning."""
+FAR = 0.02
+"""The same from which on rho^k exp(-c sqrt(k)), which a change from one law to another imitates, is no verdict."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,8 @@ def judge(evidence: Evidence) -> Verdict:
         return _undecided(doubt)
     if _twin(evidence):
         return Verdict("exponential", "exponential", TWINS, _drift(evidence))
+    if family(best.law.name) == "stretched" and (doubt := _drift(evidence, FAR)):
+        return _undecided(doubt)
     return Verdict(family(best.law.name), best.law.name, _lead(evidence), _drift(evidence))
 
 
@@ -174,12 +178,12 @@ def _flip(evidence: Evidence) -> str:
     return ""
 
 
-def _drift(evidence: Evidence) -> str:
-    """Rates of the two halves that differ."""
+def _drift(evidence: Evidence, least: float = DRIFT) -> str:
+    """Rates of the two halves that differ by more than that."""
     reports = [half[0].law.report(half[0].at) for half in evidence.halves]
     if len(reports) < 2 or "rho" not in reports[0]:
         return ""
     low, high = (report["rho"] for report in reports)
-    if abs(math.log(high) / math.log(low) - 1) <= DRIFT:
+    if abs(math.log(high) / math.log(low) - 1) <= least:
         return ""
     return f"the law has not set in: rho = {low:.6g} in the lower half of the window, {high:.6g} in the upper"

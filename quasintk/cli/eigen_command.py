@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+import sys
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
-from derive.errors import QuasintkError
-from derive.predict import predict_decay
-from derive.prediction import Prediction
-from numerics.decay_fit import DecayFit
-from numerics.fit import fit_decay
+from derive.weights import weight_law
 from numerics.kernel import Kernel
-from numerics.plots import check_path
-from numerics.zonal import Spectrum, spectrum
+from numerics.zonal import Spectrum
 from quasintk.baselines import BASELINES, NETWORKS, baseline
 from quasintk.cli.kernels import kernel_of, names_of
 from quasintk.cli.options import (
@@ -25,34 +22,18 @@ from quasintk.cli.options import (
     expression_argument,
     get_option,
     network_options,
+    writable,
     write_text,
 )
+from quasintk.decay import Decay, decay_of
+from quasintk.sweeps import name_of, sweep
 
+SHOWN, SWEPT = 60, 200
+"""Highest degrees by default: of a table to read, and of rates to fit."""
 ROUNDING = 1e-12
 """Share of K(1) that the eigenvalues' errors and their sum leave open."""
 HALF = 0.5
 """Of K(1): with less, the eigenvalues shown say little about the kernel."""
-
-
-@dataclass(frozen=True)
-class _Entry:
-    """One column: a kernel's spectrum with what was fitted and predicted of it."""
-
-    label: str
-    spectrum: Spectrum
-    fit: DecayFit | str | None
-    prediction: Prediction | str | None
-    """What is fitted and predicted, or why nothing is."""
-
-
-def _writable(context: click.Context, option: click.Parameter, path: str | None) -> str | None:
-    """Refuse before anything is computed what cannot be drawn."""
-    if path is not None:
-        try:
-            check_path(path)
-        except (ValueError, OSError, ImportError) as error:
-            raise click.BadParameter(str(error), context, option) from None
-    return path
 
 
 @click.command("eigen", cls=ExpressionCommand)
@@ -60,7 +41,10 @@ def _writable(context: click.Context, option: click.Parameter, path: str | None)
 @network_options
 @click.option("--dim", default=10, show_default=True, type=click.IntRange(2), help="Dimension of the inputs.")
 @click.option(
-    "--degrees", default=60, show_default=True, type=click.IntRange(0, 1000), help="Highest degree."
+    "--degrees",
+    type=click.IntRange(0, 1000),
+    show_default="60, and 200 with --sweep",
+    help="Highest degree.",
 )
 @click.option("--q", default="1", show_default=True, help="|x|^2 / dim of the inputs.")
 @get_option
@@ -72,21 +56,28 @@ def _writable(context: click.Context, option: click.Parameter, path: str | None)
 @click.option("--fit", is_flag=True, help="Fit laws of decay.")
 @click.option("--predict", is_flag=True, help="Predict the law of decay from the network alone.")
 @click.option(
+    "--sweep",
+    "over",
+    type=click.Choice(["weights", "phase"]),
+    help="Decay rates, predicted and fitted, from binary to real weights, or over latent fraction and b_std.",
+)
+@click.option(
     "--plot",
     type=click.Path(dir_okay=False),
-    callback=_writable,
-    help="Picture with the predicted laws (.png, .pdf, .svg).",
+    callback=writable,
+    help="Picture with the predicted laws, or of the sweep (.png, .pdf, .svg).",
 )
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable result.")
 def command(
     expression: str,
     dim: int,
-    degrees: int,
+    degrees: int | None,
     q: str,
     get: str,
     compare: str,
     fit: bool,
     predict: bool,
+    over: str | None,
     plot: str | None,
     as_json: bool,
     **network: Any,
@@ -95,20 +86,33 @@ def command(
 
     \b
     quasintk eigen relu --depth 2 --dim 10 --compare real,gaussian,laplace --fit --plot decay.png
+    quasintk eigen relu --depth 2 --b-std 0.3 --sweep weights --plot bits.png
     """
+    if over is not None:
+        asked = {"dim": dim, "degrees": SWEPT if degrees is None else degrees, "q": q, "get": get}
+        _sweep(expression, over, plot, as_json, asked, network)
+        return
     kernels = _kernels(expression, names_of(compare), network, get)
-    entries = []
-    for label, (kernel, output) in kernels.items():
-        found = spectrum(kernel, dim=dim, degrees=degrees, get=output, q=q)
-        fitted = _fitted(found) if fit else None
-        predicted = _predicted(kernel, dim, q, output) if predict or plot else None
-        entries.append(_Entry(label, found, fitted, predicted))
+    entries = [
+        decay_of(
+            label,
+            kernel,
+            dim,
+            SHOWN if degrees is None else degrees,
+            q,
+            output,
+            fit,
+            predict or plot is not None,
+        )
+        for label, (kernel, output) in kernels.items()
+    ]
     if plot is not None:
         from numerics.plots import plot_spectra
 
-        curves = [entry.prediction if isinstance(entry.prediction, Prediction) else None for entry in entries]
-        fits = [entry.fit if isinstance(entry.fit, DecayFit) else None for entry in entries]
-        plot_spectra({entry.label: entry.spectrum for entry in entries}, plot, fits, curves)
+        spectra = {entry.label: entry.spectrum for entry in entries}
+        plot_spectra(
+            spectra, plot, [entry.fitted for entry in entries], [entry.predicted for entry in entries]
+        )
         click.echo(f"Wrote {plot}", err=True)
     if as_json:
         write_text(json.dumps({"spectra": [_as_dict(entry, predict) for entry in entries]}, indent=1), None)
@@ -116,12 +120,44 @@ def command(
         write_text(_as_table(entries, predict), None)
 
 
+def _sweep(
+    expression: str,
+    over: str,
+    plot: str | None,
+    as_json: bool,
+    asked: dict[str, Any],
+    network: dict[str, Any],
+) -> None:
+    source = click.get_current_context().get_parameter_source
+    idle = {"weights": "--weights", "compare": "--compare", "fit": "--fit", "predict": "--predict"}
+    if over == "phase":
+        idle["b_std"] = "--b-std"
+    if given := [option for name, option in idle.items() if source(name) is ParameterSource.COMMANDLINE]:
+        raise click.UsageError(
+            f"--sweep {over} varies or contains what {', '.join(given)} asks for: leave it out."
+        )
+    if expression.endswith(".json"):
+        raise click.UsageError(f"{expression} fixes the weights: give --sweep the activation instead.")
+    fixed = {name: value for name, value in network.items() if name not in idle}
+    found = sweep(expression, over, watch=_bar, **asked, **fixed)
+    if plot is not None:
+        found.plot(plot)
+        click.echo(f"Wrote {plot}", err=True)
+    write_text(json.dumps(found.to_dict(), indent=1) if as_json else str(found), None)
+
+
+def _bar(networks: Sequence[Any]) -> Iterator[Any]:
+    """Progress on standard error, where that is a terminal."""
+    with click.progressbar(networks, label="spectra", file=sys.stderr) as bar:
+        yield from bar
+
+
 def _kernels(
     expression: str, names: list[str], network: dict[str, Any], get: str
 ) -> dict[str, tuple[Kernel, str]]:
     """The kernels to show and which of their outputs, by label."""
     stored = expression.endswith(".json")
-    label = expression if stored else _law_label(network["weights"])
+    label = expression if stored else name_of(weight_law(network["weights"]))
     kernels = {label: (kernel_of(expression, network, get), get)}
     for name in names:
         head = name.partition("(")[0].strip()
@@ -137,7 +173,7 @@ def _kernels(
             )
         else:
             law = _weights(name)
-            kernels[_law_label(law)] = kernel_of(expression, {**network, "weights": law}, get), get
+            kernels[name_of(weight_law(law))] = kernel_of(expression, {**network, "weights": law}, get), get
     return kernels
 
 
@@ -151,37 +187,14 @@ def _weights(name: str) -> Any:
         ) from None
 
 
-def _fitted(found: Spectrum) -> DecayFit | str:
-    try:
-        return fit_decay(found)
-    except QuasintkError as error:
-        return f"nothing is fitted: {error}"
-
-
-def _predicted(kernel: Kernel, dim: int, q: str, get: str) -> Prediction | str:
-    try:
-        return predict_decay(kernel, dim, q=q, get=get)
-    except (QuasintkError, TypeError) as error:
-        return f"nothing is predicted: {error}"
-
-
-def _law_label(law: Any) -> str:
-    if isinstance(law, str):
-        return law
-    return f"{law.levels} levels" if law.latent == "uniform" else f"r={float(law.latent_fraction):g}"
-
-
-def _as_dict(entry: _Entry, predict: bool) -> dict[str, Any]:
-    result = {"weights": entry.label, **entry.spectrum.to_dict(), "held": _held(entry.spectrum)}
-    if entry.fit is not None:
-        result["fit"] = {"note": entry.fit} if isinstance(entry.fit, str) else entry.fit.to_dict()
-    if predict:
-        known = isinstance(entry.prediction, Prediction)
-        result["prediction"] = entry.prediction.to_dict() if known else {"note": entry.prediction}  # type: ignore[union-attr]  # known
+def _as_dict(entry: Decay, predict: bool) -> dict[str, Any]:
+    result = entry.to_dict() | {"held": _held(entry.spectrum)}
+    if not predict:
+        result.pop("prediction", None)
     return result
 
 
-def _as_table(entries: list[_Entry], predict: bool) -> str:
+def _as_table(entries: list[Decay], predict: bool) -> str:
     width = max(14, *(len(entry.label) for entry in entries))
     head = "degree  multiplicity" + "".join(
         f"  {entry.label:>{width}} {'rel. error':>10}" for entry in entries

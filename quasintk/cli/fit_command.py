@@ -14,7 +14,7 @@ from numerics.decay_fit import DecayFit
 from numerics.fit import fit_decay
 from numerics.laws import LAWS
 from quasintk.cli.arrays import load_array
-from quasintk.cli.options import write_text
+from quasintk.cli.options import writable, write_text
 
 COLUMNS = ("degree", "eigenvalue", "log_eigenvalue", "multiplicity", "rel_error")
 LARGEST = 50_000_000
@@ -39,9 +39,21 @@ class _Window(click.ParamType[tuple[float, float]]):
 @click.option("--window", type=_Window(), help="Degrees or indices to use, such as 20,60.")
 @click.option("--by", type=click.Choice(["degree", "index"]), default="degree", show_default=True)
 @click.option("--dim", type=click.IntRange(2), help="Dimension of the inputs, where FILE does not say it.")
+@click.option(
+    "--plot",
+    type=click.Path(dir_okay=False),
+    callback=writable,
+    help="Picture of laws, window and misses (.png, .pdf, .svg).",
+)
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable result.")
 def command(
-    file: str, laws: str, window: tuple[float, float] | None, by: str, dim: int | None, as_json: bool
+    file: str,
+    laws: str,
+    window: tuple[float, float] | None,
+    by: str,
+    dim: int | None,
+    plot: str | None,
+    as_json: bool,
 ) -> None:
     """Fit laws of decay to eigenvalues, and judge which one they carry.
 
@@ -50,13 +62,18 @@ def command(
 
     \b
     quasintk eigen relu --depth 2 --dim 10 --degrees 100 --json | quasintk fit -
-    quasintk fit spectrum.csv --dim 10 --window 20,60
+    quasintk fit spectrum.csv --dim 10 --window 20,60 --plot fit.png
     """
     names = tuple(name.strip() for name in laws.split(",") if name.strip())
     fits = {
         label: fit_decay(source, names, window, by if isinstance(source, dict) else "index")
         for label, source in _sources(file, dim).items()
     }
+    if plot is not None:
+        from numerics.fit_plots import plot_fits
+
+        plot_fits(fits, plot)
+        click.echo(f"Wrote {plot}", err=True)
     if as_json:
         results = [{"label": label, **fit.to_dict()} for label, fit in fits.items()]
         write_text(json.dumps({"fits": results}, indent=1), None)

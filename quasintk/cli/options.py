@@ -13,6 +13,7 @@ from derive.errors import BadExpression
 from derive.numbers import as_text
 from derive.parse import parse_expression
 from derive.weights import NAMED, WeightLaw, weight_law
+from numerics.plots import check_path
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -127,6 +128,16 @@ def arguments_of(network: dict[str, Any]) -> list[str]:
         law = str(law.levels) if uniform else f"r={as_text(law.latent_fraction)}"
     pairs = ((f"--{name.replace('_', '-')}", value) for name, value in {**network, "weights": law}.items())
     return [str(part) for pair in pairs for part in pair]
+
+
+def writable(context: click.Context, option: click.Parameter, path: str | None) -> str | None:
+    """Refuse before anything is computed what cannot be drawn; an option's callback."""
+    if path is not None:
+        try:
+            check_path(path)
+        except (ValueError, OSError, ImportError) as error:
+            raise click.BadParameter(str(error), context, option) from None
+    return path
 
 
 def write_text(text: str, path: str | None) -> None:

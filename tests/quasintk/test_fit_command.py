@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+import quasintk as qn
+from numerics.fit_plots import plot_fits
 from quasintk.cli.eigen_command import command as eigen
 from quasintk.cli.fit_command import command as fit
 
@@ -85,3 +87,21 @@ def test_bad_input(text, message):
 @pytest.mark.parametrize("arguments", [("--laws", "cubic"), ("--window", "1"), ("--window", "9,3")])
 def test_bad_options(arguments, eigen_json):
     assert run("-", *arguments, text=eigen_json).exit_code != 0
+
+
+def test_the_picture_shows_window_laws_and_misses(tmp_path):
+    """One row per spectrum; the window is where the fit says, and the misses are those of its residual."""
+    fits = {
+        name: qn.fit_decay(qn.spectrum(qn.kernel("relu", weights=name, b_std=1), 10))
+        for name in ("binary", "real")
+    }
+    drawing = plot_fits(fits, tmp_path / "fits.png")
+    assert (tmp_path / "fits.png").read_bytes()[:4] == b"\x89PNG"
+    assert len(drawing.axes) == 4
+    for left, right, found in zip(drawing.axes[::2], drawing.axes[1::2], fits.values(), strict=True):
+        assert f"window, {found.points} values" in [text.get_text() for text in left.get_legend().get_texts()]
+        misses = right.lines[0].get_ydata()
+        assert len(misses) == found.points
+        np.testing.assert_allclose(np.sqrt(np.mean(misses**2)), found.best.residual, rtol=1e-6)
+    finite = qn.fit_decay({"degree": range(30), "eigenvalue": [1.0] * 4 + [0.0] * 26, "dim": 3})
+    assert len(finite.plot().axes) == 2

@@ -1,0 +1,93 @@
+"""A kernel's spectrum with the law fitted to it and the law predicted of it, side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from derive.errors import QuasintkError
+from derive.numbers import Real
+from derive.predict import predict_decay
+from derive.prediction import Prediction
+from numerics.decay_fit import DecayFit
+from numerics.fit import fit_decay
+from numerics.kernel import Kernel
+from numerics.zonal import Spectrum, spectrum
+
+
+@dataclass(frozen=True)
+class Decay:
+    """Eigenvalues of one kernel by degree, and their law.
+
+    Attributes
+    ----------
+    label : str
+    spectrum : Spectrum
+    fit : DecayFit, str or None
+        What was fitted to the numbers; or why nothing is; None where nothing was asked for.
+    prediction : Prediction, str or None
+        What was predicted of the network alone; likewise.
+    """
+
+    label: str
+    spectrum: Spectrum
+    fit: DecayFit | str | None
+    prediction: Prediction | str | None
+
+    @property
+    def fitted(self) -> DecayFit | None:
+        """The fit, where there is one."""
+        return self.fit if isinstance(self.fit, DecayFit) else None
+
+    @property
+    def predicted(self) -> Prediction | None:
+        """The prediction, where there is one."""
+        return self.prediction if isinstance(self.prediction, Prediction) else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-safe dictionary."""
+        result = {"weights": self.label, **self.spectrum.to_dict()}
+        for name in ("fit", "prediction"):
+            if (value := getattr(self, name)) is not None:
+                result[name] = {"note": value} if isinstance(value, str) else value.to_dict()
+        return result
+
+
+def decay_of(
+    label: str,
+    kernel: Kernel,
+    dim: int,
+    degrees: int,
+    q: Real,
+    get: str,
+    fit: bool = True,
+    predict: bool = True,
+) -> Decay:
+    """Compute, fit and predict; what cannot be fitted or predicted says why, and takes nothing else with it.
+
+    Raises
+    ------
+    ValueError, DerivationError, NumericalError
+        As `spectrum` does.
+    """
+    found = spectrum(kernel, dim, degrees, get, q)
+    return Decay(
+        label,
+        found,
+        _fitted(found) if fit else None,
+        _predicted(kernel, dim, q, get) if predict else None,
+    )
+
+
+def _fitted(found: Spectrum) -> DecayFit | str:
+    try:
+        return fit_decay(found)
+    except QuasintkError as error:
+        return f"nothing is fitted: {error}"
+
+
+def _predicted(kernel: Kernel, dim: int, q: Real, get: str) -> Prediction | str:
+    try:
+        return predict_decay(kernel, dim, q, get)
+    except (QuasintkError, TypeError) as error:
+        return f"nothing is predicted: {error}"

@@ -1,0 +1,127 @@
+"""Pictures of sweeps: needs the extra `report` (matplotlib)."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from numerics.plots import STYLES, check_path, figure
+from quasintk.sweeps import Point, Sweep
+
+COLORS = "viridis"
+GAP = 1.5
+"""Between the finest grid and real weights on the axis of bits, whose place is infinity."""
+DARK = 0.6
+"""Rates below which the map is dark and its text white."""
+
+
+def plot_sweep(sweep: Sweep, path: str | os.PathLike[str] | None = None) -> Any:
+    """Draw a sweep; errors as `numerics.plots.check_path` says."""
+    if path is not None:
+        check_path(path)
+    drawing = _weights(sweep) if sweep.kind == "weights" else _phase(sweep)
+    if path is not None:
+        drawing.savefig(path, dpi=160)
+    return drawing
+
+
+def _weights(sweep: Sweep) -> Any:
+    """Rate by bits, predicted and fitted with intervals; and the spectra behind it."""
+    drawing, (left, right) = figure(10.4, 4.4, columns=2)
+    bits = np.array([one.bits for one in sweep.points], dtype=float)
+    last = bits[np.isfinite(bits)].max()
+    place = np.where(np.isfinite(bits), bits, last + GAP)
+    _lines(left, place, sweep.points)
+    ticks = [*range(1, round(last) + 1), last + GAP]
+    left.set_xticks(ticks, [*map(str, ticks[:-1]), "real"])
+    left.set(
+        xlabel="bits of a weight", ylabel=r"decay rate $\rho$ of $\lambda_k \sim \rho^k$", ylim=(0, 1.05)
+    )
+    left.legend(frameon=False, fontsize=8)
+    _spectra(right, sweep.points)
+    drawing.suptitle(sweep.title, fontsize=10)
+    drawing.tight_layout()
+    return drawing
+
+
+def _lines(axes: Any, place: Any, points: Sequence[Point]) -> None:
+    (_, blue), (square, orange), *_ = STYLES
+    predicted = [math.nan if one.predicted_rate is None else one.predicted_rate for one in points]
+    axes.plot(place[:-1], predicted[:-1], "-", color=blue, linewidth=1, label="predicted")
+    axes.plot(place[-1:], predicted[-1:], "_", color=blue, markersize=14)
+    found = [
+        (x, one.fitted_rate) for x, one in zip(place, points, strict=True) if one.fitted_rate is not None
+    ]
+    if found:
+        value, low, high = np.array([rate for _, rate in found]).T
+        axes.errorbar(
+            [x for x, _ in found],
+            value,
+            [value - low, high - value],
+            fmt=square,
+            color=orange,
+            markersize=4,
+            capsize=3,
+            label="fitted, 95 %",
+        )
+    for x, one in zip(place, points, strict=True):
+        if one.fitted_rate is None:
+            axes.annotate("undecided", (x, 0.02), rotation=90, fontsize=7, ha="center", color=orange)
+
+
+def _spectra(axes: Any, points: Sequence[Point]) -> None:
+    from matplotlib import colormaps
+
+    shades = colormaps[COLORS](np.linspace(0, 0.92, len(points)))
+    for one, shade in zip(points, shades, strict=True):
+        found = one.decay.spectrum
+        shown = np.isfinite(found.log_eigenvalue)
+        heights = found.log_eigenvalue[shown] / np.log(10)
+        axes.plot(
+            found.degree[shown],
+            heights,
+            ".-",
+            color=shade,
+            markersize=3,
+            linewidth=0.8,
+            label=one.decay.label,
+        )
+    axes.set(xlabel="degree $k$", ylabel=r"$\log_{10}\ \lambda_k$")
+    axes.legend(frameon=False, fontsize=7, ncols=2)
+
+
+def _phase(sweep: Sweep) -> Any:
+    """Maps of the predicted and of the fitted rate over r and b_std."""
+    drawing, panels = figure(11.0, 4.2, columns=2)
+    fractions = list(dict.fromkeys(one.law.latent_fraction for one in sweep.points))
+    biases = list(dict.fromkeys(one.b_std for one in sweep.points))
+    shape = len(biases), len(fractions)
+    predicted = np.array([_number(one.predicted_rate) for one in sweep.points]).reshape(shape)
+    fitted = np.array([_number(one.fitted_rate and one.fitted_rate[0]) for one in sweep.points]).reshape(
+        shape
+    )
+    for axes, rates, title in zip(panels, (predicted, fitted), ("predicted", "fitted"), strict=True):
+        image = axes.imshow(rates, origin="lower", aspect="auto", vmin=0, vmax=1, cmap=COLORS)
+        axes.grid(visible=False)
+        for (row, column), rate in np.ndenumerate(rates):
+            text = "?" if math.isnan(rate) else f"{rate:.2f}" if rate < 0.995 or rate == 1 else f"{rate:.3f}"
+            color = "black" if math.isnan(rate) or rate > DARK else "white"
+            axes.text(column, row, text, ha="center", va="center", fontsize=7, color=color)
+        axes.set_xticks(range(len(fractions)), [f"{float(r):.3g}" for r in fractions], fontsize=8)
+        axes.set_yticks(range(len(biases)), [f"{float(b):g}" for b in biases], fontsize=8)
+        axes.set(xlabel="latent fraction $r$")
+        axes.set_title(f"{title} rate", fontsize=10)
+    panels[0].set_ylabel("b_std")
+    drawing.suptitle(sweep.title, fontsize=10)
+    drawing.tight_layout(rect=(0, 0, 0.93, 1))
+    bar = drawing.add_axes((0.94, 0.14, 0.012, 0.7))
+    drawing.colorbar(image, cax=bar, label=r"decay rate $\rho$")
+    return drawing
+
+
+def _number(rate: float | None) -> float:
+    return math.nan if rate is None else rate
