@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from numerics.plots import STYLES, check_path, figure
-from quasintk.sweeps import Point, Sweep
+from quasintk.sweep_points import Point
+from quasintk.sweeps import Sweep
 
 COLORS = "viridis"
 GAP = 1.5

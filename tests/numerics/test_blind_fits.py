@@ -54,6 +54,13 @@ def test_two_hundred(blind):
     assert undecided <= 100
 
 
+@pytest.mark.slow
+def test_the_report_in_docs_is_what_the_benchmark_writes(blind):
+    """Same machine type, same bytes; a change of the verdicts must come with its report."""
+    written = (PATH.parents[1] / "docs" / "blind-fits.md").read_text(encoding="utf-8")
+    assert written == "\n".join(blind.report(200, 5)) + "\n"
+
+
 def rate_holds(activation, weights, depth, dim):
     """Whether the fitted rate is within 1 % of the predicted one, log rho, without being told the network."""
     one = kernel(activation, depth=depth, weights=weights, W_std=1.4, b_std=0.3)
