@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-slow lint lock clean
+.PHONY: demo test test-slow bench lint lock clean
 
 demo: .venv/ready
 	$(BIN)/python -m quasintk.studies.digits -o build/demo
@@ -12,6 +12,16 @@ test: lint
 
 test-slow: .venv/ready
 	$(BIN)/pytest -m slow --timeout 3600
+
+bench: .venv/ready
+	-$(MAKE) build/peers/neural-tangents/ready
+	$(BIN)/python -m benchmarks.gram --full --plot docs/pictures/gram-timing.svg
+
+# 2.7 GB, never part of the tests; without it the table says that the peer is missing.
+build/peers/neural-tangents/ready: benchmarks/peers/neural-tangents.txt
+	$(PYTHON) -m venv build/peers/neural-tangents
+	build/peers/neural-tangents/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
 
 lint: .venv/ready
 	$(BIN)/ruff check .

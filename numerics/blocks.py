@@ -1,24 +1,35 @@
-"""Inner products in blocks of a fixed partition.
+"""Inner products in blocks of a fixed partition: the same bits on every route.
 
-Every element is summed over the features in the same order by the same code, whatever block it lies in and
-whatever thread computes it, so that equal rows give equal bits and x . x is the same number on every route.
+Blocks have SIDE rows, filled up with zeros, and go through BLAS on one thread: an element's bits then depend on its two rows
+alone. Pairs that are nearly parallel are summed once more, feature by feature, as |x|^2 is, so that equal rows have x . y = |x|^2
+to the last bit.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-SIZE = 256
+SIDE = 256
 """Rows and columns of a block."""
+NEAR = 1e-5
+"""1 - rho^2 below which rounding of the product, 1e-15, may move the kernel of real weights, ~ sqrt(1 - rho^2), by more than 1e-13."""
 
 
-def ranges(n: int, size: int = SIZE) -> Iterator[slice]:
+def ranges(n: int, size: int = SIDE) -> Iterator[slice]:
     """The partition of n rows."""
     return (slice(start, min(start + size, n)) for start in range(0, n, size))
+
+
+def padded(rows: NDArray[Any], dtype: Any = np.float64) -> NDArray[Any]:
+    """The rows as C-contiguous dtype, with zeros behind them up to a multiple of SIDE."""
+    whole = np.zeros((-(-len(rows) // SIDE) * SIDE, rows.shape[1]), dtype)
+    whole[: len(rows)] = rows
+    return whole
 
 
 def squared_norms(rows: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -28,31 +39,23 @@ def squared_norms(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     return q
 
 
-@njit(nogil=True)
-def inner_products(A: NDArray[np.float64], B: NDArray[np.float64], out: NDArray[np.float64]) -> None:
-    """out[i, j] = A[i] . B[j] / d, four rows of A at a time; the columns j are the vector lanes."""
-    n, d = A.shape
-    columns = B.T.copy()
-    out[:, :] = 0.0
-    for first in range(0, n - n % 4, 4):
-        for k in range(d):
-            a0, a1, a2, a3 = A[first, k], A[first + 1, k], A[first + 2, k], A[first + 3, k]
-            for j in range(columns.shape[1]):
-                b = columns[k, j]
-                out[first, j] += a0 * b
-                out[first + 1, j] += a1 * b
-                out[first + 2, j] += a2 * b
-                out[first + 3, j] += a3 * b
-    for i in range(n - n % 4, n):
-        for k in range(d):
-            a = A[i, k]
-            for j in range(columns.shape[1]):
-                out[i, j] += a * columns[k, j]
+@njit(nogil=True, cache=True)
+def inner_products(A: Any, B: Any, q_A: Any, q_B: Any, out: Any) -> None:
+    """out[i, j] = A[i] . B[j] / d of two blocks (SIDE, d), of which the first len(q_A) and len(q_B) rows are data."""
+    d = A.shape[1]
+    np.dot(A, B.T, out)
     out /= d
+    for i in range(q_A.size):
+        for j in range(q_B.size):
+            if out[i, j] * out[i, j] > (1 - NEAR) * q_A[i] * q_B[j]:
+                total = 0.0
+                for k in range(d):
+                    total += A[i, k] * B[j, k]
+                out[i, j] = total / d
 
 
-@njit(nogil=True)
-def _squared_norms(rows: NDArray[np.float64], out: NDArray[np.float64]) -> None:
+@njit(nogil=True, cache=True)
+def _squared_norms(rows: Any, out: Any) -> None:
     n, d = rows.shape
     for i in range(n):
         total = 0.0

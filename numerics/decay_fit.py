@@ -53,7 +53,7 @@ class DecayFit:
     best : LawFit or None
         The law of the verdict; None where that is "undecided" or "finite-rank".
     laws : tuple of LawFit
-        From the smallest `aicc` on.
+        The verdict's first, then from the smallest `aicc` on.
     window : tuple of float
         Smallest and largest degree or index that was used.
     points : int
@@ -135,15 +135,22 @@ class DecayFit:
             return rf"$\text{{{self.verdict}}}$"
         names = (name.replace("_", r"\_") for name in self.best.parameters)
         pairs = zip(names, self.best.parameters.values(), strict=True)
-        values = r",\; ".join(rf"\mathrm{{{name}}} = {value:.5g}" for name, value in pairs)
+        ends = self.best.interval.values()
+        values = r",\; ".join(
+            rf"\mathrm{{{name}}} = {value:.5g} \in [{low:.5g}, {high:.5g}]"
+            for (name, value), (low, high) in zip(pairs, ends, strict=True)
+        )
         return rf"$\text{{{self.best.name}}}:\; {values}$"
 
 
 def _parameters(fit: LawFit, digits: int) -> str:
-    return ", ".join(
-        f"{name} = {value:.{digits}g} [{fit.interval[name][0]:.{digits}g}, {fit.interval[name][1]:.{digits}g}]"
-        for name, value in fit.parameters.items()
-    )
+    """Values and intervals; one without a width is a bound of the law's parameters."""
+    texts = []
+    for name, value in fit.parameters.items():
+        low, high = fit.interval[name]
+        known = f"[{low:.{digits}g}, {high:.{digits}g}]" if low < high else "(a bound)"
+        texts.append(f"{name} = {value:.{digits}g} {known}")
+    return ", ".join(texts)
 
 
 def _finite(value: Any) -> Any:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from derive.errors import DerivationError
-from numerics.gram import outside
 from numerics.kernel import Kernel
+from numerics.pair_route import outside
 
 
 def require_finite(kernel: Kernel) -> Kernel:

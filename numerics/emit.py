@@ -14,6 +14,7 @@ from typing import assert_never
 
 from derive import ir
 from numerics import special
+from numerics.emit_fill import loops, split
 from numerics.rules import Rules, has_series
 
 
@@ -32,18 +33,18 @@ class Dialect:
 def emit_numba(kernel: ir.KernelIR, outputs: tuple[str, ...], title: str) -> str:
     """Module of a kernel for Numba: `pair`, `diagonal`, and `fill`, `fill_diagonal` over arrays.
 
-    `fill(dots, q_x, q_y, parameters, out)` sets out[o, i, j] to output o of rows i and j, given their
-    inner products dots[i, j] = x_i . y_j / d; the exact diagonal is used where both rows are equal.
-    With Hermite series, `tables(q_x, parameters, X, margins)` comes first, fills each row's coefficients, and the
-    others take X behind q_x, and Y behind q_y.
+    `fill(dots, q_x, X, q_y, Y, parameters, out)` sets out[o, i, j] to output o of rows i and j, given their
+    inner products dots[i, j] = x_i . y_j / d; the exact diagonal is used where both rows are equal. X and Y hold what depends on
+    one row alone, from `rows_x(q_x, parameters, X)` and `rows_y`, shapes (values of `row_x`, n); with Hermite series, each row's
+    coefficients, from `tables(q_x, parameters, X, margins)`.
     """
+    if not has_series(kernel):
+        parts = split(kernel.pair.restricted(*outputs))
+        text = _kernel_module(kernel, outputs, title, NUMBA, vars(parts))
+        return f"{text}\n\n{loops(parts, len(outputs))}"
     text = _kernel_module(kernel, outputs, title, NUMBA)
     parameters = "".join(f", parameters[{i}]" for i in range(len(kernel.pair.parameters)))
-    if not has_series(kernel):
-        return f"{text}\n\n" + _FILL.format(parameters=parameters, X="", Y="", d="", xy="")
-    places = {"X": " X,", "Y": " Y,", "xy": ", X[i], Y[j]", "d": ", X[i]"}
-    loops = _FILL.format(parameters=parameters, **places) + "\n\n" + _TABLES.format(parameters=parameters)
-    return f"{text}\n\n{loops}"
+    return f"{text}\n\n" + _SERIES_LOOPS.format(parameters=parameters)
 
 
 def emit_numpy(kernel: ir.KernelIR, outputs: tuple[str, ...], title: str) -> str:
@@ -94,8 +95,15 @@ def emit_activation(function: ir.FunctionIR) -> str:
     return _module(programs, None, f"Activation {function.text}.", NUMPY)
 
 
-def _kernel_module(kernel: ir.KernelIR, outputs: tuple[str, ...], title: str, dialect: Dialect) -> str:
+def _kernel_module(
+    kernel: ir.KernelIR,
+    outputs: tuple[str, ...],
+    title: str,
+    dialect: Dialect,
+    parts: Mapping[str, ir.Program] | None = None,
+) -> str:
     programs = {"pair": kernel.pair.restricted(*outputs), "diagonal": kernel.diagonal.restricted(*outputs)}
+    programs |= {name: program for name, program in (parts or {}).items() if program.outputs}
     if has_series(kernel) and dialect.compiled:
         programs["fill_table"] = _table_program(kernel)
     return _module(programs, kernel, title, dialect)
@@ -153,14 +161,17 @@ def _function(name: str, program: ir.Program, dialect: Dialect, rules: Rules) ->
             lines += printer.rows(assign.value)
         lines.append(f"{printer.assign(assign).ljust(min(width, 72))}  # {assign.source}")
     results = [printer.node(node, 0) for _, node in program.outputs]
-    if name in ("pair", "diagonal"):
+    if name in ("pair", "diagonal", "row_x", "row_y", "joined"):
         lines.append(f"return ({', '.join(results)},)")
     else:
         lines.append(f"return {results[0]}")
     tables = {"pair": ("X", "Y"), "diagonal": ("X",), "fill_table": ("X",)}
     extra = tables.get(name, ()) if rules.kinds and dialect.compiled else ()
     arguments = ", ".join((*program.inputs, *extra, *program.parameters))
-    return f"{dialect.decorator}def {name}({arguments}):\n" + indent("\n".join(lines), "    ") + "\n"
+    decorator = (
+        dialect.decorator.replace(")", ", forceinline=True)") if name == "joined" else dialect.decorator
+    )
+    return f"{decorator}def {name}({arguments}):\n" + indent("\n".join(lines), "    ") + "\n"
 
 
 SUM, PRODUCT, POWER = 1, 2, 3
@@ -266,30 +277,29 @@ NUMPY = Dialect(
     select="np.where({0} {relation} {1}, {2}, {3})",
 )
 
-_FILL = '''\
+_SERIES_LOOPS = '''\
 @njit(nogil=True, error_model="numpy")
-def fill(dots, q_x,{X} q_y,{Y} parameters, out):
+def fill(dots, q_x, X, q_y, Y, parameters, out):
     """out[o, i, j] = output o of row i and row j, from their inner products over d."""
     for i in range(dots.shape[0]):
         for j in range(dots.shape[1]):
             if dots[i, j] == q_x[i] and dots[i, j] == q_y[j]:
-                values = diagonal(q_x[i]{d}{parameters})
+                values = diagonal(q_x[i], X[i]{parameters})
             else:
-                values = pair(q_x[i], q_y[j], dots[i, j]{xy}{parameters})
+                values = pair(q_x[i], q_y[j], dots[i, j], X[i], Y[j]{parameters})
             for o in range(out.shape[0]):
                 out[o, i, j] = values[o]
 
 
 @njit(nogil=True, error_model="numpy")
-def fill_diagonal(q_x,{X} parameters, out):
+def fill_diagonal(q_x, X, parameters, out):
     """out[o, i] = output o of row i with itself."""
     for i in range(q_x.shape[0]):
-        values = diagonal(q_x[i]{d}{parameters})
+        values = diagonal(q_x[i], X[i]{parameters})
         for o in range(out.shape[0]):
             out[o, i] = values[o]
-'''
 
-_TABLES = '''\
+
 @njit(nogil=True, error_model="numpy")
 def tables(q_x, parameters, X, margins):
     """X[i] = Hermite coefficients of row i, layer by layer; margins[i] > 0 where they are certified."""

@@ -13,7 +13,7 @@ from derive.errors import NumericalError
 from numerics.decay_data import DecayData, decay_data
 from numerics.decay_fit import DecayFit, LawFit
 from numerics.laws import LAWS, law
-from numerics.regression import Regression, bootstrap, corrected, miss, predicted, profile, regress
+from numerics.regression import Regression, bootstrap, corrected, miss, predicted, profile, regress, settled
 from numerics.verdict import Evidence, Verdict, finite, judge
 from numerics.zonal import Spectrum
 
@@ -63,6 +63,8 @@ def fit_decay(
     -----
     Cost: 0.2 to 1 s.
     """
+    if isinstance(laws, str):
+        raise ValueError(f"laws must be a tuple of names, such as ({laws!r},).")
     if not laws:
         raise ValueError(f"laws is empty: use some of {', '.join(LAWS)}.")
     whole = decay_data(spectrum, by)
@@ -83,7 +85,7 @@ def fit_decay(
         miss(regress(fit.law, first, fit.at), last) if len(first.k) >= FEWEST else math.nan for fit in fits
     ]
     verdict = judge(Evidence(whole, data, fits, halves, outside))
-    found = tuple(
+    fitted = [
         _law_fit(
             fit,
             data,
@@ -93,20 +95,25 @@ def fit_decay(
             detailed=fit.law.name == (verdict.law or fits[0].law.name),
         )
         for i, fit in enumerate(fits)
-    )
+    ]
+    found = tuple(sorted(fitted, key=lambda fit: fit.name != verdict.law))
     return _result(verdict, found, data, whole)
 
 
 def _result(verdict: Verdict, laws: tuple[LawFit, ...], data: DecayData, whole: DecayData) -> DecayFit:
     best = next((fit for fit in laws if fit.name == verdict.law), None)
     window = (float(data.k.min()), float(data.k.max()))
-    judged = (verdict.verdict, verdict.reason, verdict.warning, verdict.rank)
+    warning = "; ".join(filter(None, (verdict.warning, data.doubt)))
+    judged = (verdict.verdict, verdict.reason, warning, verdict.rank)
     return DecayFit(best, laws, window, len(data.k), data.by, *judged, whole.k, whole.log_value)
 
 
 def _windowed(data: DecayData, window: tuple[float, float] | None) -> DecayData:
     if window is not None:
-        low, high = window
+        try:
+            low, high = map(float, window)
+        except (TypeError, ValueError):
+            raise ValueError(f"The window must be two numbers (low, high), got {window!r}.") from None
         if not low <= high:
             raise ValueError(f"The window must be (low, high), low <= high, got {window}.")
         return data.select((data.k >= low) & (data.k <= high))
@@ -133,6 +140,6 @@ def _law_fit(
 ) -> LawFit:
     parameters = fit.law.report(fit.at)
     reports = [parameters, *bootstrap(fit, data), *(half.law.report(half.at) for half in halves)]
-    reports += [*profile(fit, data), *corrected(fit, data)] if detailed else []
+    reports += [*profile(fit, data), *corrected(fit, data), *settled(fit, halves)] if detailed else []
     interval = {name: (min(r[name] for r in reports), max(r[name] for r in reports)) for name in parameters}
     return LawFit(fit.law.name, parameters, interval, fit.aicc, fit.rms, outside, predicted(fit, whole))

@@ -21,7 +21,7 @@ from numerics.interpret import MULTIPRECISION, interpret
 
 SLOW = frozenset({"tail", "quadrant", *ir.SERIES})
 """Functions that take milliseconds at many digits: their kernels stay with the series."""
-COARSEST, HALVINGS = 5, 4
+COARSEST, HALVINGS = 5, 6
 """Steps from 2^-5 on, or from 1 / degree where harmonics oscillate faster."""
 ARRAYS = replace(
     MULTIPRECISION,
@@ -67,13 +67,14 @@ def funk_hecke(
     digits : int
         What is calculated with; it must exceed the digits that lambda_k / K(1) cancels.
     relative : float
-        The step is halved until all relative errors are below, at most four times.
+        The step is halved until all relative errors are below, at most six times.
     hasty : bool
         Whether to stop when `digits` turn out to be too few.
 
     Notes
     -----
-    Each halving squares the error, as the rule converges like exp(-c / h); stated is its power 3/2 instead. Cost: 0.2 ms
+    Each halving squares the error over K(1), as the rule converges like exp(-c / h); stated is the power 3/2 of the error over lambda_k instead,
+    which is more, and no less than lambda_k itself before the first digit stands. Cost: 0.2 ms
     a node for three layers, 300 to 4,000 nodes, and 0.2 microseconds per node and degree.
     """
     ((output, _),) = program.outputs
@@ -99,12 +100,16 @@ def funk_hecke(
             finer = [(a + b) / 2 for a, b in zip(values, middle, strict=True)]
             size, step = (size + more) / 2, step / 2
             floor = size * mpmath.mpf(10) ** (6 - digits)
-            errors = [size * (abs(a - b) / size) ** 1.5 + floor for a, b in zip(values, finer, strict=True)]
+            errors = [_error(abs(a - b), abs(b)) + floor for a, b in zip(values, finer, strict=True)]
             values = finer
             aims = [relative * abs(value) for value in values]
             if (hasty and floor > min(aims)) or all(e <= aim for e, aim in zip(errors, aims, strict=True)):
                 break
         return AngleIntegrals(values, errors)
+
+
+def _error(difference: Any, value: Any) -> Any:
+    return value * (difference / value) ** 1.5 if value else difference
 
 
 def _nodes(step: Any, first: Any, dim: int) -> tuple[Any, Any]:

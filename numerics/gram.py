@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from derive.errors import DerivationError, NumericalError
-from numerics import blocks
+from numerics import pair_route
 from numerics.arrays import as_rows, require_kernel
-from numerics.mehler import ACCEPTED, ORDER
+from numerics.cosine_route import cosine_route
 from numerics.memory import guard
-from numerics.rules import has_series
 
 if TYPE_CHECKING:
     from numerics.kernel import Kernel
@@ -43,7 +38,7 @@ def gram(
     out : ndarray (n, n) or path ending in ".npy", optional
         Where the result goes: an array of the result's dtype, or a file, written whole or not at all.
     dtype : float32 or float64, optional
-        By default float32 for float32 data, else float64. The arithmetic is float64 either way.
+        By default float32 for float32 data, else float64. Polynomials of the cosine are evaluated in this dtype, recursions in float64.
     memory : str or int
         The most that the result may take in memory.
     get : {"ntk", "nngp", "rounding"}
@@ -83,183 +78,33 @@ def gram(
 
 
 def symmetric(kernel: Kernel, rows: Floats, outputs: tuple[str, ...], result: NDArray[Any]) -> NDArray[Any]:
-    """Fill result (outputs, n, n): blocks on and below the diagonal are computed and mirrored."""
-    code = _Code.of(kernel, outputs)
-    data = _prepare(code, rows, "X")
-
-    def block(pair: tuple[slice, slice]) -> None:
-        low, high = pair
-        values = _block(code, data, low, data, high)
-        result[:, low, high] = values
-        if low != high:
-            result[:, high, low] = values.transpose(0, 2, 1)
-        else:
-            lower = np.tril_indices(low.stop - low.start, -1)
-            result[:, low, high].transpose(0, 2, 1)[:, *lower] = values[:, *lower]
-
-    parts = list(blocks.ranges(len(rows)))
-    _on_all_cores(block, [(low, high) for i, low in enumerate(parts) for high in parts[: i + 1]])
+    """Fill result (outputs, n, n) by the route that the kernel and the data allow."""
+    route = cosine_route(kernel, outputs, result.dtype, rows)
+    if route is not None:
+        route.symmetric(rows, result)
+    else:
+        pair_route.symmetric(kernel, rows, outputs, result)
     return result
 
 
 def rectangular(
     kernel: Kernel, rows: Floats, others: Floats, outputs: tuple[str, ...], result: NDArray[Any]
 ) -> NDArray[Any]:
-    """Fill result (outputs, n, m) for two data sets."""
-    code = _Code.of(kernel, outputs)
-    left, right = _prepare(code, rows, "X"), _prepare(code, others, "Y")
-
-    def block(pair: tuple[slice, slice]) -> None:
-        result[:, pair[0], pair[1]] = _block(code, left, pair[0], right, pair[1])
-
-    columns = list(blocks.ranges(len(others)))
-    _on_all_cores(block, [(low, high) for low in blocks.ranges(len(rows)) for high in columns])
+    """Fill result (outputs, n, m) for two data sets, by the same route as all of the rows together."""
+    route = cosine_route(kernel, outputs, result.dtype, rows, others)
+    if route is not None:
+        route.rectangular(rows, others, result)
+    else:
+        pair_route.rectangular(kernel, rows, others, outputs, result)
     return result
 
 
-def diagonal(kernel: Kernel, rows: Floats, outputs: tuple[str, ...]) -> Floats:
-    """K(x, x) of every row, shape (outputs, n)."""
-    code = _Code.of(kernel, outputs)
-    data = _prepare(code, rows, "X")
-    values = np.empty((len(outputs), len(rows)))
-    code.module.fill_diagonal(*data.arguments(slice(None)), code.parameters, values)
-    return _scaled(code, values, 2 * data.exponent)
-
-
-def of_cosines(kernel: Kernel, q: float, cosines: Floats, output: str) -> Floats:
-    """K of pairs with |x|^2 = |y|^2 = q d and these cosines (n,)."""
-    code = _Code.of(kernel, (output,))
-    tables, margin = code.tables(np.full(1, q))
-    if margin is not None and not margin[0] > 0:
-        raise DerivationError(outside(kernel, f"|x|^2 / d = {q:.6g}"))
-    values = np.empty((1, 1, len(cosines)))
-    for part in blocks.ranges(len(cosines)):
-        count = len(cosines[part])
-        repeated = None if tables is None else np.repeat(tables, count, axis=0)
-        rows = _Rows(np.empty((count, 0)), np.full(count, q), np.zeros(count, np.int64), repeated)
-        one, dots, out = rows.arguments(slice(1)), cosines[None, part] * q, np.empty((1, 1, count))
-        code.module.fill(dots, *one, *rows.arguments(slice(None)), code.parameters, out)
-        values[:, :, part] = out
-    result: Floats = values[0, 0]
-    return result
-
-
-@dataclass(frozen=True)
-class _Code:
-    """A kernel's compiled functions for some outputs, with what they are called with."""
-
-    kernel: Kernel
-    module: Any
-    parameters: Floats
-    outputs: int
-    homogeneity: int
-
-    @staticmethod
-    def of(kernel: Kernel, outputs: tuple[str, ...]) -> _Code:
-        module, parameters = kernel.compiled(outputs), kernel.parameter_values
-        return _Code(kernel, module, parameters, len(outputs), kernel.ir.homogeneity or 0)
-
-    def tables(self, q: Floats) -> tuple[Floats | None, Floats | None]:
-        """Hermite coefficients of every row, where the kernel has series; and its margins, positive in its domain."""
-        if not has_series(self.kernel.ir):
-            return None, self.kernel.margin(q)
-        shape = (len(q), len(self.kernel.ir.functions), 2, ORDER + 3)
-        guard(int(np.prod(shape)), 8, None, f"The Hermite coefficients of {len(q)} rows")
-        found, margins = np.empty(shape), np.empty(len(q))
-
-        def some(part: slice) -> None:
-            self.module.tables(q[part], self.parameters, found[part], margins[part])
-
-        _on_all_cores(some, blocks.ranges(len(q)))
-        return found, np.where(np.isfinite(margins), margins, -1.0)
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """Rows scaled by powers of two, x = 2^exponent scaled, with q and the Hermite coefficients of the scaled rows."""
-
-    scaled: Floats
-    q: Floats
-    exponent: NDArray[np.int64]
-    tables: Floats | None
-
-    def arguments(self, part: slice) -> tuple[Floats, ...]:
-        """What compiled code takes for these rows."""
-        return (self.q[part],) if self.tables is None else (self.q[part], self.tables[part])
-
-
-def _prepare(code: _Code, rows: Floats, name: str) -> _Rows:
-    with np.errstate(over="ignore", under="ignore"):
-        q = blocks.squared_norms(rows)
-    extreme = ~((q > 1e-140) & (q < 1e140)) & rows.any(axis=1)
-    exponent = np.zeros(len(rows), np.int64)
-    if extreme.any() and code.kernel.homogeneous:
-        exponent[extreme] = np.frexp(np.abs(rows[extreme]).max(axis=1))[1]
-        rows = np.ldexp(rows, -exponent[:, None])
-        q = blocks.squared_norms(rows)
-    if not np.isfinite(q).all():
-        row = int(np.argmin(np.isfinite(q)))
-        raise ValueError(f"|x|^2 of {name}'s row {row} exceeds the range of float64: rescale the data.")
-    tables, margin = code.tables(q)
-    if margin is not None and not (margin > 0).all():
-        row = int(np.argmin(margin > 0))
-        raise DerivationError(outside(code.kernel, f"row {row} of {name}, |x|^2 / d = {q[row]:.6g}"))
-    return _Rows(rows, q, exponent, tables)
-
-
-def outside(kernel: Kernel, where: str) -> str:
-    """The message for an input outside a kernel's domain."""
-    rules = {f.text: f.series for f in kernel.ir.functions if f.series is not None}
-    if not rules:
-        return (
-            f"E[phi(u)^2] is infinite for {where}: the activation grows too fast for its W_std^2 q + b_std^2. "
-            "Scale the data down, lower W_std, or use a bounded activation."
-        )
-    listed = ", ".join(
-        f"{text} from {float(rule.smallest):g} to {float(rule.largest):g}" for text, rule in rules.items()
-    )
-    return (
-        f"A variance W_std^2 q + b_std^2 lies outside its certified interval for {where}; Hermite series are certified for "
-        f"{listed}. Scale the data, or change W_std."
-    )
-
-
-def _block(code: _Code, left: _Rows, low: slice, right: _Rows, high: slice) -> Floats:
-    dots = np.empty((low.stop - low.start, high.stop - high.start))
-    blocks.inner_products(left.scaled[low], right.scaled[high], dots)
-    values = np.empty((code.outputs, *dots.shape))
-    code.module.fill(dots, *left.arguments(low), *right.arguments(high), code.parameters, values)
-    values = _scaled(code, values, left.exponent[low, None] + right.exponent[high])
-    if not np.isfinite(values).all():
-        _, i, j = np.argwhere(~np.isfinite(values))[0]
-        if np.isnan(values[:, i, j]).any() and has_series(code.kernel.ir):
-            raise NumericalError(
-                f"The kernel of rows {low.start + i} and {high.start + j} could not be computed to {ACCEPTED:g}: neither the "
-                "Hermite series nor direct quadrature is sure there. Scale the data or W_std down."
-            )
-        raise NumericalError(
-            f"The kernel of rows {low.start + i} and {high.start + j} is {values[:, i, j][0]}: "
-            "it exceeds the range of float64. Rescale the data or lower W_std."
-        )
-    return values
-
-
-def _scaled(code: _Code, values: Floats, exponent: NDArray[np.int64]) -> Floats:
-    if not exponent.any():
-        return values
-    with np.errstate(over="ignore", under="ignore"):
-        return np.ldexp(values, code.homogeneity * exponent)
-
-
-def _on_all_cores(task: Callable[[Any], None], items: Iterable[Any]) -> None:
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        futures = [pool.submit(task, item) for item in items]
-        try:
-            for future in futures:
-                future.result()
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
+def diagonal(kernel: Kernel, rows: Floats, outputs: tuple[str, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """K(x, x) of every row, shape (outputs, n): what `symmetric` has on its diagonal."""
+    route = cosine_route(kernel, outputs, dtype, rows)
+    if route is not None:
+        return route.diagonal(rows)
+    return pair_route.diagonal(kernel, rows, outputs).astype(dtype)
 
 
 def _check_out(out: NDArray[Any], shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:

@@ -191,7 +191,7 @@ def _of_kernel(kernel: Kernel, X: object, limit: int) -> _Source:
     if 8 * n * n <= limit:
         K = gram(kernel, rows, dtype=np.float64, memory=None)
         return _Source(n, lambda V: (V.T @ K).T, float(np.trace(K)), array=K)
-    trace = float(diagonal(kernel, rows, ("ntk",)).sum())
+    trace = float(diagonal(kernel, rows, ("ntk",), rows.dtype).sum())
     return _Source(n, lambda V: _computed(kernel, rows, V), trace, stored=False)
 
 

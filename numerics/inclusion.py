@@ -120,7 +120,8 @@ class Inclusion:
             f"sup A/B = {self.sup:.6g} (degree {self.sup_degree}), "
             f"sup B/A = {self.sup_inverse:.6g} (degree {self.sup_inverse_degree})"
         )
-        lines = [f"A = {self.label_a}", f"B = {self.label_b}", f"verdict: A is {self.verdict}", self.reason]
+        verdict = f"A and B are {self.verdict}" if self.verdict == "incomparable" else f"A is {self.verdict}"
+        lines = [f"A = {self.label_a}", f"B = {self.label_b}", f"verdict: {verdict}", self.reason]
         return "\n".join([*lines, f"{self._limits()}; {sups}"])
 
     def _repr_html_(self) -> str:

@@ -29,6 +29,7 @@ from numerics.build import build
 from numerics.emit import emit_domain, emit_numba, emit_numpy, emit_values
 from numerics.interpret import MULTIPRECISION, interpret
 from numerics.memory import guard
+from numerics.pair_route import outside
 from numerics.route import routes
 from numerics.rules import has_series
 from numerics.sphere import OnSphere
@@ -103,7 +104,7 @@ class Kernel:
     def diag(self, X: object, get: str | tuple[str, ...] = "ntk") -> Any:
         """K(x, x) of every row of X, shape (n,), or a tuple of them; what the Gram matrix has on its diagonal."""
         rows, dtype = as_rows(X)
-        result = gram.diagonal(self, rows, _outputs(get)).astype(dtype)
+        result = gram.diagonal(self, rows, _outputs(get), dtype)
         return result[0] if isinstance(get, str) else tuple(result)
 
     def on_sphere(self, q: Real = 1.0, get: str = "ntk") -> OnSphere:
@@ -252,9 +253,7 @@ class Kernel:
         """The same by a generated NumPy module: Hermite series are for float64."""
         margin = self.margin(np.array([q_x, q_y]))
         if margin is not None and not (margin > 0).all():
-            raise DerivationError(
-                gram.outside(self, f"|x|^2 / d = {(q_x, q_y)[int(np.argmin(margin > 0))]:.6g}")
-            )
+            raise DerivationError(outside(self, f"|x|^2 / d = {(q_x, q_y)[int(np.argmin(margin > 0))]:.6g}"))
         inputs = {"q_x": q_x, "q_y": q_y, "m_0": m_0}
         with np.errstate(all="ignore"):
             values = build(emit_values(self.ir)).pair(*inputs.values(), *self.parameter_values)

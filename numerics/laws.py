@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
-from scipy.linalg import solve_banded
 from scipy.special import gammaln
 
 Floats = NDArray[np.float64]
@@ -170,18 +172,30 @@ def _branch(k: Floats, gamma: float, u: float, dim: int) -> Floats:
 
         (k - gamma - 1) lambda_{k-1} - 2 t* (k + a) lambda_k + (k + 2a + gamma + 1) lambda_{k+1} = 0,
 
-    whose decaying solution lambda_k = rho^k h_k is that of a tridiagonal system with h = 1 at the first k > gamma; at the end the ratio of
-    two eigenvalues is that of constant coefficients, and its error O(1/k^2) fades by rho^2 with every degree.
+    whose decaying solution has the ratios lambda_k / lambda_{k-1} of a continued fraction from far out, where they are those of constant
+    coefficients: their error O(1/k^2) fades by rho^2 with every degree.
     """
     rho, t_star = _rate(u)
-    a, first, last = dim / 2 - 1, max(np.floor(gamma) + 1, 0.0), float(k.max())
-    j = np.arange(first + 1, last + 2 + min(FADED / -np.log(rho), LONGEST))
-    before, here, after = (j - 1 - gamma) / rho, -2 * t_star * (j + a), (j + 2 * a + gamma + 1) * rho
-    end = -2 * before[-1] / (here[-1] - np.sqrt(here[-1] ** 2 - 4 * before[-1] * after[-1]))
-    here[-1] += after[-1] * end
-    bands = np.stack([np.append(0, after[:-1]), here, np.append(before[1:], 0)])
-    h = solve_banded((1, 1), bands, np.append(-before[0], np.zeros(len(j) - 1)))
-    return np.asarray(k * np.log(rho) + np.log(np.append(1.0, h))[(k - first).astype(int)])
+    first = max(np.floor(gamma) + 1, 0.0)
+    logs = np.empty(int(k.max() - first) + 1)
+    _log_values(first, int(min(FADED / -np.log(rho), LONGEST)), gamma, t_star, dim / 2 - 1, logs)
+    return np.asarray(logs[(k - first).astype(int)])
+
+
+@njit(cache=True, error_model="numpy")
+def _log_values(first: Any, beyond: Any, gamma: Any, t_star: Any, a: Any, logs: Any) -> None:
+    """logs[i] = log lambda_{first + i} - log lambda_first."""
+    j = first + logs.size + beyond
+    here, after = t_star * (j + a), j + 2 * a + gamma + 1
+    ratio = (j - 1 - gamma) / (here + math.sqrt(here * here - (j - 1 - gamma) * after))
+    for i in range(logs.size + beyond - 1, 0, -1):
+        j = first + i
+        ratio = (j - 1 - gamma) / (2 * t_star * (j + a) - (j + 2 * a + gamma + 1) * ratio)
+        if i < logs.size:
+            logs[i] = math.log(ratio)
+    logs[0] = 0.0
+    for i in range(1, logs.size):
+        logs[i] += logs[i - 1]
 
 
 def _rate(u: float) -> tuple[float, float]:

@@ -123,7 +123,7 @@ class GaussianMixture:
 
     def __str__(self) -> str:
         lines = [
-            f"{len(self.scale)} Gaussians for {self.label}",
+            f"{len(self.scale)} Gaussian{'s' if len(self.scale) > 1 else ''} for {self.label}",
             f"mismatch     {self.worst:.3g} at degree {self.worst_degree}, dim {self.dim}, degrees to {self.degree[-1]}",
         ]
         tails = {"predicted": self.predicted_tail, "fitted": self.fitted_tail}
@@ -245,6 +245,6 @@ def _notes(own: Spectrum, law: Prediction | None, series: TaylorSeries) -> Itera
         )
     if (rest := 1 - float(series.coefficients.sum()) / series.total) > ENOUGH:
         yield (
-            f"{100 * rest:.2g} % of K(1) lie in coefficients beyond the last that was fitted, {len(series.coefficients) - 1}, "
+            f"{100 * rest:.3g} % of K(1) lie in coefficients beyond the last that was fitted, {len(series.coefficients) - 1}, "
             "and are met in sum alone: high degrees in low dimensions suffer"
         )

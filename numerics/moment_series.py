@@ -182,7 +182,7 @@ def _order(layer: Activation, centre: float, size: int) -> int:
     def weight(j: int) -> float:
         return lgamma(j + 1) - lgamma(size + 1) - lgamma(j - size + 1) + (j - size) * rate
 
-    peak = max(size, round(size / (1 - centre)))
+    peak = max(size, round(size / max(1 - centre, size / (2 * most))))
     order, step = peak, max(8, size // 16)
     while weight(order) > weight(peak) - wanted:
         order += step

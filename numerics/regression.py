@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,8 @@ LAW_ERROR = 1e-3
 RESAMPLES, SEED = 400, 0
 LEVEL = 0.95
 FEWEST_OF_A_PARITY = 3
+TREND = 2.5
+"""k_1 / (k_2 - k_1) of the halves of a window K/2 .. K, whose middles are at 5/8 K and 7/8 K."""
 NEXT = 0.3
 """What exp(b / k) changes in a parameter is taken as uncertain by this share, for terms of order 1/k^2."""
 
@@ -179,6 +181,18 @@ def corrected(fit: Regression, data: DecayData) -> Iterator[dict[str, float]]:
             moved = found.at.copy()
             moved[i] = np.clip(moved[i] + NEXT * (moved[i] - fit.at[i]) + sign * errors[i], low[i], high[i])
             yield with_b.report(moved)
+
+
+def settled(fit: Regression, halves: Sequence[Regression]) -> Iterator[dict[str, float]]:
+    """The report where the change from the lower to the upper half of a window leads, if it fades like 1/k."""
+    if len(halves) == 2:
+        (low, high), (before, after) = (
+            (np.array(b) for b in fit.law.bounds(2.0)),
+            (half.at for half in halves),
+        )
+        yield fit.law.report(
+            np.clip(after + TREND * (after - before), np.minimum(low, after), np.maximum(high, after))
+        )
 
 
 def _standard_errors(fit: Regression) -> Floats:

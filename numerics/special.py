@@ -35,7 +35,7 @@ def heaviside(x: Any) -> Any:
     return 1.0 if x > 0.0 else (0.0 if x < 0.0 else 0.5)
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy", forceinline=True)
 def sine(var1: Any, var2: Any, cov12: Any) -> Any:
     """sqrt(var1 var2 - cov12^2), safe from overflow, 0 where rounding made it negative.
 
@@ -46,16 +46,43 @@ def sine(var1: Any, var2: Any, cov12: Any) -> Any:
     return math.sqrt(max(root - cov12, 0.0)) * math.sqrt(max(root + cov12, 0.0))
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy", forceinline=True)
+def arctangent(y: Any, x: Any) -> Any:
+    """arctan(y / x) from 0 to pi/2 for x, y >= 0, to 3 eps, 0 for 0 / 0, without a branch: loops with it are vectorised.
+
+    Of the smaller over the larger; from tan(pi/8) on of (t - 1) / (t + 1), pi/4 less. The polynomial is interpolated at the
+    Chebyshev nodes of 0 <= z <= tan(pi/8)^2, where it errs by 7e-18.
+    """
+    t = min(x, y) / max(max(x, y), 1e-300)
+    high = (t > 0.41421356237309503) * 1.0
+    u = (t - high) / (1.0 + high * t)
+    z = u * u
+    p = -0.019176887119047435
+    p = p * z + 0.03923165829557509
+    p = p * z - 0.05085449737939841
+    p = p * z + 0.058581489128021295
+    p = p * z - 0.06664511447381939
+    p = p * z + 0.07692183190826087
+    p = p * z - 0.09090904578123901
+    p = p * z + 0.11111111015256361
+    p = p * z - 0.14285714284666542
+    p = p * z + 0.1999999999999552
+    p = p * z - 0.3333333333333333
+    octant = high * 0.7853981633974483 + (u + u * (z * p))
+    return octant + (y > x) * (1.5707963267948966 - 2.0 * octant)
+
+
+@njit(error_model="numpy", forceinline=True)
 def angle(var1: Any, var2: Any, cov12: Any) -> Any:
     """arccos(cov12 / sqrt(var1 var2)), accurate at both ends."""
-    return math.atan2(sine(var1, var2, cov12), cov12)
+    acute = arctangent(sine(var1, var2, cov12), abs(cov12))
+    return acute + (cov12 < 0.0) * (3.141592653589793 - 2.0 * acute)
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy", forceinline=True)
 def arcsine(var1: Any, var2: Any, cov12: Any) -> Any:
     """arcsin(cov12 / sqrt(var1 var2)), accurate at 0 and at both ends."""
-    return math.atan2(cov12, sine(var1, var2, cov12))
+    return math.copysign(arctangent(abs(cov12), sine(var1, var2, cov12)), cov12)
 
 
 @njit(error_model="numpy")
@@ -159,8 +186,8 @@ def quadrant(h: Any, k: Any, var1: Any, var2: Any, cov12: Any, shift: Any) -> An
 
 
 NEEDS: dict[str, tuple[str, ...]] = {
-    "angle": ("sine",),
-    "arcsine": ("sine",),
+    "angle": ("sine", "arctangent"),
+    "arcsine": ("sine", "arctangent"),
     "sinh_scaled": ("exponential",),
     "tail": ("exponential",),
     "ray": ("exponential",),
@@ -190,7 +217,7 @@ def texts(names: Iterable[str], compiled: bool) -> tuple[str, list[str]]:
 FUNCTIONS: dict[str, Any] = {
     function.py_func.__name__: function
     for function in (
-        positive, sign, heaviside, sine, angle, arcsine, exponential, sinh_scaled, tail, ray, first_quadrant, quadrant
+        positive, sign, heaviside, sine, arctangent, angle, arcsine, exponential, sinh_scaled, tail, ray, first_quadrant, quadrant
     )
 }  # fmt: skip
 _ELEMENTWISE = {

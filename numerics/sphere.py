@@ -11,7 +11,7 @@ import sympy
 from numpy.typing import NDArray
 
 from derive.special import NAMES
-from numerics.gram import of_cosines
+from numerics.pair_route import of_cosines
 from numerics.series import TaylorSeries, taylor_series
 
 if TYPE_CHECKING:

@@ -20,8 +20,11 @@ WORST_FIT = 0.15
 """Largest rms residual of log lambda_k at which a law is said to describe the numbers."""
 FALL = 1.0
 """What sets a law apart from a power must take eigenvalues down by exp(FALL) within the window; a power with corrections of order 1/k else looks so."""
-SIMPLE = 0.02
-"""Largest rms residual at which a power is preferred to a law that falls less."""
+SIMPLE, CORRECTION = 0.02, 5.0
+"""Largest rms residual, and largest |b| of the correction 1 + b/k that the power's change from half to half amounts to, at which a power is
+preferred to a law that fits better and falls less."""
+SLOWEST = -0.5
+"""Slope of log lambda against log k from which on values are not said to decay: a kernel's sum is finite."""
 TWINS = "rho^k is sure; beside it a power of k, or exp(-c sqrt(k)) which fits as well or nearly so"
 CLOSE = 1.5
 """Factor between residuals by which the best law must lead where noise does not explain them."""
@@ -29,6 +32,10 @@ AHEAD = 2.0
 """Factor by which misses outside the window decide where residuals are close."""
 DRIFT = 0.01
 """Relative difference of log rho between the halves of the window that is worth a warning."""
+BENT = 0.1
+"""Relative difference of the powers of the halves that is worth one."""
+BROKEN = 0.3
+"""The same from which on there is no power: a floor shows through, or another law."""
 FAR = 0.02
 """The same from which on rho^k exp(-c sqrt(k)), which a change from one law to another imitates, is no verdict."""
 
@@ -75,15 +82,21 @@ def judge(evidence: Evidence) -> Verdict:
     best, power = fits[0], next((fit for fit in fits if fit.law.name == "power"), None)
     if len(data.k) < FEWEST:
         return _undecided(f"only {len(data.k)} usable values")
+    if (slope := float(np.polyfit(np.log(data.k), data.log_value, 1)[0])) > SLOWEST:
+        return _undecided(
+            f"the values do not decay in the window, ~ k^{slope:.2g}: a floor? Move the window, or subtract it"
+        )
     if best.rms > WORST_FIT:
         return _undecided(f"no law fits: rms residual {best.rms:.2f} of the best, {best.law.name}")
     if power is not None and beyond_power(best, data) < FALL:
         lead = power.aicc - best.aicc
-        if power.rms <= SIMPLE or (lead < EVIDENCE and power.rms <= WORST_FIT):
+        small = power.rms <= SIMPLE and _correction(evidence) <= CORRECTION
+        if small or (lead < EVIDENCE and power.rms <= WORST_FIT):
             own = f"{best.law.name} differs from it by exp({beyond_power(best, data):.2g}) only"
-            return Verdict(
-                "power", "power", f"residual {power.rms:.1e}; {own}" if best is not power else _lead(evidence)
-            )
+            if doubt := _bent(evidence, BROKEN):
+                return _undecided(doubt)
+            reason = f"residual {power.rms:.1e}; {own}" if best is not power else _lead(evidence)
+            return Verdict("power", "power", reason, _bent(evidence))
         return _undecided(
             f"{best.law.name} differs from a power by a factor e within the window, and {power.rms:.1e} is left of that"
         )
@@ -92,6 +105,8 @@ def judge(evidence: Evidence) -> Verdict:
         return _undecided(doubt)
     if _twin(evidence):
         return Verdict("exponential", "exponential", TWINS, _drift(evidence))
+    if family(best.law.name) == "stretched" and data.by == "degree" and data.dim is None:
+        return _undecided("without dim a power k^-p looks stretched for k << dim^2: give dim")
     if family(best.law.name) == "stretched" and (doubt := _drift(evidence, FAR)):
         return _undecided(doubt)
     return Verdict(family(best.law.name), best.law.name, _lead(evidence), _drift(evidence))
@@ -178,10 +193,33 @@ def _flip(evidence: Evidence) -> str:
     return ""
 
 
+def _powers(evidence: Evidence) -> list[float]:
+    """The exponents of the power law on the halves of the window."""
+    fits = [next((fit for fit in half if fit.law.name == "power"), None) for half in evidence.halves]
+    return [fit.law.report(fit.at)["power"] for fit in fits if fit is not None]
+
+
+def _correction(evidence: Evidence) -> float:
+    """|b| of a factor 1 + b/k that would change the power as much as it does between the halves of the window."""
+    if len(powers := _powers(evidence)) < 2:
+        return 0.0
+    first, last = evidence.data.k[0], evidence.data.k[-1]
+    lower, upper = (first + share * (last - first) for share in (1 / 4, 3 / 4))
+    return float(abs(powers[1] - powers[0]) / (1 / lower - 1 / upper))
+
+
+def _bent(evidence: Evidence, least: float = BENT) -> str:
+    """Powers of the two halves that differ by more than that."""
+    powers = _powers(evidence)
+    if len(powers) < 2 or abs(powers[1] / powers[0] - 1) <= least:
+        return ""
+    return f"the power changes: k^{powers[0]:.4g} in the lower half of the window, k^{powers[1]:.4g} in the upper"
+
+
 def _drift(evidence: Evidence, least: float = DRIFT) -> str:
     """Rates of the two halves that differ by more than that."""
     reports = [half[0].law.report(half[0].at) for half in evidence.halves]
-    if len(reports) < 2 or "rho" not in reports[0]:
+    if len(reports) < 2 or not all("rho" in report for report in reports):
         return ""
     low, high = (report["rho"] for report in reports)
     if abs(math.log(high) / math.log(low) - 1) <= least:

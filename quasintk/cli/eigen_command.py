@@ -148,6 +148,9 @@ def _sweep(
 
 def _bar(networks: Sequence[Any]) -> Iterator[Any]:
     """Progress on standard error, where that is a terminal."""
+    if not sys.stderr.isatty():
+        yield from networks
+        return
     with click.progressbar(networks, label="spectra", file=sys.stderr) as bar:
         yield from bar
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from numerics.decay_fit import DecayFit
 from numerics.fit import fit_decay
@@ -17,8 +17,10 @@ from quasintk.cli.arrays import load_array
 from quasintk.cli.options import writable, write_text
 
 COLUMNS = ("degree", "eigenvalue", "log_eigenvalue", "multiplicity", "rel_error")
-LARGEST = 50_000_000
-"""Bytes of text that are read."""
+UNNAMED = ("degree", "eigenvalue", "multiplicity", "rel_error")
+"""Columns of a file without a header."""
+LARGEST = 20_000_000
+"""Characters that are read."""
 
 
 class _Window(click.ParamType[tuple[float, float]]):
@@ -57,18 +59,23 @@ def command(
 ) -> None:
     """Fit laws of decay to eigenvalues, and judge which one they carry.
 
-    FILE is what `quasintk eigen --json` prints, a CSV with the columns degree, eigenvalue and perhaps multiplicity and rel_error, a
-    .npy file with the eigenvalues of one matrix (fitted by index), or - for standard input.
+    FILE is what `quasintk eigen --json` prints, a CSV with the columns degree, eigenvalue and perhaps multiplicity and rel_error, one
+    column or a .npy file with the eigenvalues of one matrix (fitted by index), or - for standard input.
 
     \b
     quasintk eigen relu --depth 2 --dim 10 --degrees 100 --json | quasintk fit -
     quasintk fit spectrum.csv --dim 10 --window 20,60 --plot fit.png
     """
+    source = click.get_current_context().get_parameter_source
     names = tuple(name.strip() for name in laws.split(",") if name.strip())
-    fits = {
-        label: fit_decay(source, names, window, by if isinstance(source, dict) else "index")
-        for label, source in _sources(file, dim).items()
-    }
+    fits = {}
+    for label, table in _sources(file, dim).items():
+        whole = not isinstance(table, dict)
+        if whole and (dim is not None or (by == "degree" and source("by") is ParameterSource.COMMANDLINE)):
+            raise click.UsageError(
+                f"{label} holds the eigenvalues of one matrix, by index: leave out --dim and --by degree."
+            )
+        fits[label] = fit_decay(table, names, window, "index" if whole else by)
     if plot is not None:
         from numerics.fit_plots import plot_fits
 
@@ -92,9 +99,10 @@ def _sources(file: str, dim: int | None) -> dict[str, Any]:
     if file == "-":
         text = sys.stdin.read(LARGEST + 1)
     else:
-        text = Path(file).read_bytes()[: LARGEST + 1].decode("utf-8", errors="replace")
+        with Path(file).open(encoding="utf-8-sig", errors="replace") as lines:
+            text = lines.read(LARGEST + 1)
     if len(text) > LARGEST:
-        raise click.UsageError(f"{file} has more than {LARGEST} characters: spectra are short.")
+        raise click.UsageError(f"{file} has more than {LARGEST:,} characters: spectra are short.")
     if not text.strip():
         raise click.UsageError(f"{file} is empty: give the output of quasintk eigen --json, or a CSV.")
     tables = _of_json(text, file) if text.lstrip()[:1] in "{[" else {file: _of_csv(text, file)}
@@ -118,26 +126,42 @@ def _of_json(text: str, file: str) -> dict[str, Any]:
     return {str(one.get("weights", f"{file} {i}")): one for i, one in enumerate(spectra)}
 
 
-def _of_csv(text: str, file: str) -> dict[str, Any]:
-    """Columns by name; without a header degree, eigenvalue and perhaps multiplicity."""
-    rows = [row for row in csv.reader(text.splitlines()) if row and not row[0].lstrip().startswith("#")]
-    header = [cell.strip().lower() for cell in rows[0]] if rows else []
-    if not set(header) & set(COLUMNS):
-        header, rows = ["degree", "eigenvalue", "multiplicity"][: len(header)], [[], *rows]
-    unknown = [name for name in header if name not in COLUMNS]
-    if unknown or len(header) < 2:
+def _of_csv(text: str, file: str) -> Any:
+    """Columns by name, separated by commas, semicolons, tabs or blanks; without a header those of COLUMNS, one alone holds eigenvalues."""
+    lines = [
+        (i, line) for i, line in enumerate(text.splitlines(), 1) if line.strip() and line.lstrip()[0] != "#"
+    ]
+    first = lines[0][1] if lines else ""
+    separator = next((mark for mark in ",;\t" if mark in first), None)
+    rows = [(i, [cell.strip() for cell in line.split(separator)]) for i, line in lines]
+    header = [cell.strip('"').lower() for cell in rows[0][1]] if rows else []
+    if header and all(map(_is_number, header)):
+        header, rows = list(UNNAMED[: len(header)]) if len(header) > 1 else ["eigenvalue"], [(0, []), *rows]
+    if (
+        not header
+        or len(set(header)) < len(header)
+        or not set(header) <= set(COLUMNS)
+        or not (len(header) > 1 or header == ["eigenvalue"])
+    ):
         raise click.UsageError(
-            f"{file}: columns are {', '.join(COLUMNS)}, got {', '.join(header) or 'none'}."
+            f"{file}: columns are {', '.join(COLUMNS)}, each once, got {', '.join(header)[:80] or 'none'}."
         )
     columns: dict[str, Any] = {name: [] for name in header}
-    for number, row in enumerate(rows[1:], start=2):
+    for number, row in rows[1:]:
         if len(row) != len(header):
-            raise click.UsageError(f"{file}, row {number}: {len(row)} cells, the header has {len(header)}.")
+            raise click.UsageError(
+                f"{file}, line {number}: {len(row)} cells, but {len(header)} columns ({', '.join(header)})."
+            )
         for name, cell in zip(header, row, strict=True):
-            try:
-                columns[name].append(float(cell))
-            except ValueError:
-                raise click.UsageError(
-                    f"{file}, row {number}, column {name}: {cell!r} is no number."
-                ) from None
-    return columns
+            if not _is_number(cell):
+                raise click.UsageError(f"{file}, line {number}, column {name}: {cell[:40]!r} is no number.")
+            columns[name].append(float(cell))
+    return columns["eigenvalue"] if header == ["eigenvalue"] else columns
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True

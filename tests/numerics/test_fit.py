@@ -66,16 +66,76 @@ def test_zeros_and_values_below_their_floor_are_no_data():
     assert fit.best.parameters["rho"] == pytest.approx(np.exp(-0.5), rel=1e-6)
 
 
-def test_zeros_behind_values_near_the_end_of_doubles_are_no_rank():
-    """exp(-2.5 k) underflows at k = 298; from a spectrum that keeps logarithms, or above 1e-290, zeros are exact."""
+def test_zeros_behind_small_values_are_no_rank():
+    """exp(-2.5 k) underflows at k = 298, and a file with 12 decimals or a cut at 1e-16 earlier; given relative errors zeros are exact."""
     k = np.arange(1, 400)
-    fit = fit_decay({"degree": k, "eigenvalue": np.exp(-2.5 * k)})
+    clean = np.exp(-2.5 * k)
+    fit = fit_decay({"degree": k, "eigenvalue": clean})
     assert fit.verdict == "exponential"
-    assert fit.best.parameters["rho"] == pytest.approx(
-        np.exp(-2.5), rel=5e-3
-    )  # the last values are denormal: few digits
-    cut = fit_decay({"degree": k, "eigenvalue": np.where(k <= 50, np.exp(-2.5 * k), 0)})
-    assert (cut.verdict, cut.rank) == ("finite-rank", 50)
+    assert "cut off" in fit.warning
+    for values, error in ((np.round(clean, 30), 1e-4), (np.where(clean > 1e-16, clean, 0), 1e-6)):
+        fit = fit_decay({"degree": k, "eigenvalue": values})
+        assert fit.verdict in ("exponential", "undecided")
+        if fit.best:
+            assert fit.best.parameters["rho"] == pytest.approx(np.exp(-2.5), rel=error)
+    cut = {"degree": k, "eigenvalue": np.where(k <= 50, clean, 0)}
+    assert fit_decay(cut).verdict == "exponential"
+    known = fit_decay({**cut, "rel_error": np.zeros(len(k))})
+    assert (known.verdict, known.rank) == ("finite-rank", 50)
+    large = fit_decay({"degree": k, "eigenvalue": np.where(k <= 5, 1.0 / k, 0)})
+    assert (large.verdict, large.rank) == ("finite-rank", 5)
+
+
+K = np.arange(1.0, 61)
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ({"degree": K, "eigenvalue": np.exp(-0.7 * K) + 1e-6}, "do not decay"),
+        ({"degree": K, "eigenvalue": 2.0**K, "dim": 10}, "do not decay"),
+        (np.ones(50), "do not decay"),
+        ({"degree": K, "eigenvalue": (K + 24) ** -50.0}, "give dim"),
+        (np.exp(-1.4 * K**0.3), "differs from a power"),
+        (np.exp(-0.5 * K) + 1e-9, ""),
+    ],
+    ids=["ridge", "growing", "constant", "dim 50 without dim", "slow", "floor"],
+)
+def test_what_no_law_may_be_read_from(source, reason):
+    fit = fit_decay(source)
+    assert fit.verdict == "undecided", fit
+    assert reason in fit.reason
+    assert fit.rate is None
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"degree": [0, 1, 1, 2], "eigenvalue": [1, 0.5, 0.4, 0.3]}, "Degree 1 is there 2 times"),
+        ({"degree": [0, 1, 1e9], "eigenvalue": [1, 0.5, 0.4]}, "from 0 to 1000000"),
+        ({"degree": [0, 1.5], "eigenvalue": [1, 0.5]}, "whole numbers"),
+        ({"degree": [1, 2], "eigenvalue": [1, np.nan]}, "holds nan at place 1"),
+        ({"degree": [1, 2], "log_eigenvalue": [1, np.nan]}, "log_eigenvalue must be numbers"),
+        ({"degree": [1, 2], "log_eigenvalue": [1, 1e308]}, "below 1e"),
+        ({"degree": [1, 2], "eigenvalue": [1, 0.5], "multiplicity": [0, 1]}, "at least 1"),
+        ({"degree": [1, 2], "eigenvalue": [1, 0.5], "rel_error": [0, -1]}, "not be negative"),
+        (np.array([1.0, 0.5, -0.5]), "negative beyond rounding"),
+        (np.array([1.0 + 1j, 0.5]), "must be real"),
+        (np.eye(4), "eigvalsh"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_bad_numbers(table, message):
+    with pytest.raises(ValueError, match=message):
+        fit_decay(table)
+
+
+def test_bad_windows_and_laws():
+    for window in (5, ("a", "b"), (1, 2, 3)):
+        with pytest.raises(ValueError, match="two numbers"):
+            fit_decay(np.exp(-K), window=window)
+    with pytest.raises(ValueError, match="tuple of names"):
+        fit_decay(np.exp(-K), laws="power")
 
 
 @pytest.mark.parametrize(
@@ -100,7 +160,7 @@ def test_undecided(values):
         (lambda: fit_decay([1.0, 0.5]), NumericalError, "Only 2 usable"),
         (lambda: fit_decay(np.ones(9), laws=("cubic",)), ValueError, "Unknown law 'cubic'"),
         (lambda: fit_decay(np.ones((3, 3))), ValueError, "one-dimensional"),
-        (lambda: fit_decay([1.0, np.nan]), ValueError, "finite"),
+        (lambda: fit_decay([1.0, np.nan]), ValueError, "holds nan"),
         (lambda: fit_decay([]), NumericalError, "Only 0 usable"),
         (lambda: fit_decay({"eigenvalue": [1.0]}), ValueError, "'degree'"),
     ],

@@ -217,7 +217,7 @@ def test_presentations(tmp_path):
     assert [float(one) for one in plain["log_ratio"]] == pytest.approx(found.log_ratio.tolist())
     assert plain["limit_even"] == "inf"
     assert plain["prediction_b"]["law"] == "super-exponential"
-    assert "verdict: A is incomparable" in str(found)
+    assert "verdict: A and B are incomparable" in str(found)
     page = found._repr_html_()
     assert "&lt;Kernel of" in page
     assert page.count("<tr>") == 22

@@ -10,6 +10,7 @@ import pytest
 from scipy.special import iv
 
 from derive.errors import NumericalError
+from numerics.harmonic_sums import harmonic_sums
 from numerics.zonal import multiplicity, spectrum, zonal_eigenvalues
 from quasintk.pipeline import kernel
 
@@ -135,3 +136,14 @@ def test_dictionary_is_json():
     assert again["log_eigenvalue"][5] is None
     assert "<table>" in found._repr_html_()
     assert r"\lambda_k" in found._repr_latex_()
+
+
+def test_quadrature_in_high_dimensions_claims_nothing_before_its_first_digit():
+    """lambda_60 = 1e-97 K(1) of real weights in 784 dimensions: against sums of Taylor coefficients, which all count there below 1e-12."""
+    real = kernel("relu", depth=2, weights="real")
+    found = spectrum(real, 784, 60)
+    series = real.on_sphere().taylor_series(1500)
+    sums = harmonic_sums(series, 784, 60, extrapolate=False)
+    logs = np.log(sums.mantissa) + sums.exponent * np.log(2)
+    assert sums.tail.max() < 1e-12
+    np.testing.assert_allclose(found.log_eigenvalue[1:], logs[1:], rtol=0, atol=1e-11)

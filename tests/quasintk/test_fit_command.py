@@ -1,6 +1,7 @@
 """quasintk fit: the output of eigen, CSV, .npy and bad input."""
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -60,19 +61,46 @@ def test_gram_eigenvalues(tmp_path):
     assert power["parameters"]["power"] == pytest.approx(-2, abs=0.2)
 
 
+@pytest.mark.parametrize("separator", [",", ";", "\t", " "], ids=repr)
+@pytest.mark.parametrize(
+    "head",
+    [
+        "",
+        "degree,eigenvalue,multiplicity,rel_error\n",
+        "\ufeff# a file\ndegree,eigenvalue,multiplicity,rel_error\n",
+    ],
+)
+def test_ways_to_write_a_table(tmp_path, separator, head):
+    """With and without a header, with Excel's byte order mark, by any separator."""
+    lines = [f"{k},{math.exp(-0.5 * k)!r},{k + 1},1e-12" for k in range(40)]
+    (tmp_path / "t.csv").write_text((head + "\n".join(lines)).replace(",", separator), encoding="utf-8")
+    result = run(str(tmp_path / "t.csv"), "--by", "degree")
+    assert result.exit_code == 0, result.output
+    assert "verdict: exponential" in result.stdout
+
+
+def test_a_column_of_eigenvalues(tmp_path):
+    (tmp_path / "t.txt").write_text("\n".join(repr(i**-2.0) for i in range(1, 60)))
+    result = run(str(tmp_path / "t.txt"))
+    assert "verdict: power" in result.stdout
+    assert "by index" in run(str(tmp_path / "t.txt"), "--dim", "5").output
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("degree,degree,eigenvalue\n1,1,1\n", "each once"),
+        ("k,lambda\n1,1\n", "columns are"),
         ("", "is empty"),
         ("{", "is no JSON"),
         ('{"spectra": []}', "holds no spectra"),
         ('{"spectra": [{"a": 1}]}', "needs 'degree'"),
-        ("degree,eigenvalue\n1\n", "row 2: 1 cells"),
+        ("degree,eigenvalue\n1\n", "line 2: 1 cells"),
         ("degree,eigenvalue\n1,x\n", "'x' is no number"),
         ("degree,value\n1,2\n", "columns are"),
         ("1,2\n2,1\n", "Only 2 usable"),
         ("degree,eigenvalue\n1,-2\n2,1\n3,1\n", "negative"),
-        ("degree,eigenvalue\n1,inf\n2,1\n3,1\n", "finite"),
+        ("degree,eigenvalue\n1,inf\n2,1\n3,1\n", "holds inf at place 0"),
         ("[1, [2], 3]", "must be numbers"),
         ('{"degree": [1, 2], "eigenvalue": [1]}', "has 1 values"),
         ('{"degree": [1, 2], "eigenvalue": [1, 1], "dim": "x"}', "dim must be"),

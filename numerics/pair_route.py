@@ -1,0 +1,225 @@
+"""Gram matrices pair by pair: the emitted recursion of every pair of rows, in blocks on all cores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from derive.errors import DerivationError, NumericalError
+from numerics import blocks
+from numerics.emit_fill import split
+from numerics.mehler import ACCEPTED, ORDER
+from numerics.memory import guard
+from numerics.mirror import write_mirrored
+from numerics.pool import on_all_cores
+from numerics.rules import has_series
+
+if TYPE_CHECKING:
+    from numerics.kernel import Kernel
+
+Floats = NDArray[np.float64]
+
+
+def symmetric(kernel: Kernel, rows: Floats, outputs: tuple[str, ...], result: NDArray[Any]) -> None:
+    """Fill result (outputs, n, n): blocks on and below the diagonal are computed and mirrored."""
+    code = _Code.of(kernel, outputs)
+    data = _prepare(code, rows, "X")
+
+    def block(pair: tuple[slice, slice]) -> None:
+        low, high = pair
+        for values, matrix in zip(_block(code, data, low, data, high), result, strict=True):
+            write_mirrored(values, low.start, len(values), high.start, values.shape[1], matrix)
+
+    parts = list(blocks.ranges(len(rows)))
+    on_all_cores(block, [(low, high) for i, low in enumerate(parts) for high in parts[: i + 1]])
+
+
+def rectangular(
+    kernel: Kernel, rows: Floats, others: Floats, outputs: tuple[str, ...], result: NDArray[Any]
+) -> None:
+    """Fill result (outputs, n, m) for two data sets."""
+    code = _Code.of(kernel, outputs)
+    left, right = _prepare(code, rows, "X"), _prepare(code, others, "Y")
+
+    def block(pair: tuple[slice, slice]) -> None:
+        result[:, pair[0], pair[1]] = _block(code, left, pair[0], right, pair[1])
+
+    columns = list(blocks.ranges(len(others)))
+    on_all_cores(block, [(low, high) for low in blocks.ranges(len(rows)) for high in columns])
+
+
+def diagonal(kernel: Kernel, rows: Floats, outputs: tuple[str, ...]) -> Floats:
+    """K(x, x) of every row, shape (outputs, n)."""
+    code = _Code.of(kernel, outputs)
+    data = _prepare(code, rows, "X")
+    values = np.empty((len(outputs), len(rows)))
+    code.module.fill_diagonal(*data.left(slice(None)), code.parameters, values)
+    return _scaled(code, values, 2 * data.exponent)
+
+
+def of_cosines(kernel: Kernel, q: float, cosines: Floats, output: str) -> Floats:
+    """K of pairs with |x|^2 = |y|^2 = q d and these cosines (n,)."""
+    code = _Code.of(kernel, (output,))
+    margin = code.margin(np.full(1, q))
+    if margin is not None and not margin[0] > 0:
+        raise DerivationError(outside(kernel, f"|x|^2 / d = {q:.6g}"))
+    one = _Rows.of(code, np.empty((1, 0)), np.full(1, q), np.zeros(1, np.int64))
+    values = np.empty((1, 1, len(cosines)))
+    for part in blocks.ranges(len(cosines)):
+        count = len(cosines[part])
+        right = one.q.repeat(count), one.on_right.repeat(count, axis=one.axis)
+        out = np.empty((1, 1, count))
+        code.module.fill(cosines[None, part] * q, *one.left(slice(1)), *right, code.parameters, out)
+        values[:, :, part] = out
+    result: Floats = values[0, 0]
+    return result
+
+
+@dataclass(frozen=True)
+class _Code:
+    """A kernel's compiled functions for some outputs, with what they are called with."""
+
+    kernel: Kernel
+    module: Any
+    parameters: Floats
+    outputs: int
+    counts: tuple[int, int]
+
+    @staticmethod
+    def of(kernel: Kernel, outputs: tuple[str, ...]) -> _Code:
+        parts = split(kernel.ir.pair.restricted(*outputs))
+        counts = len(parts.row_x.outputs), len(parts.row_y.outputs)
+        return _Code(kernel, kernel.compiled(outputs), kernel.parameter_values, len(outputs), counts)
+
+    @property
+    def series(self) -> bool:
+        """Whether rows have Hermite coefficients."""
+        return has_series(self.kernel.ir)
+
+    def margin(self, q: Floats) -> Floats | None:
+        """Positive where the kernel is finite, and its series are certified; None where it always is."""
+        return self.tables(q)[1] if self.series else self.kernel.margin(q)
+
+    def tables(self, q: Floats) -> tuple[Floats, Floats]:
+        """Hermite coefficients of every row, and their margins."""
+        shape = (len(q), len(self.kernel.ir.functions), 2, ORDER + 3)
+        guard(int(np.prod(shape)), 8, None, f"The Hermite coefficients of {len(q)} rows")
+        found, margins = np.empty(shape), np.empty(len(q))
+
+        def some(part: slice) -> None:
+            self.module.tables(q[part], self.parameters, found[part], margins[part])
+
+        on_all_cores(some, blocks.ranges(len(q)))
+        return found, np.where(np.isfinite(margins), margins, -1.0)
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Rows scaled by powers of two, x = 2^exponent scaled, with zeros behind them; q of the scaled rows.
+
+    `on_left` and `on_right` hold what the recursion needs of one row alone: Hermite coefficients, shape (n, ...), or the values of
+    `row_x` and `row_y`, shape (values, n).
+    """
+
+    scaled: Floats
+    q: Floats
+    exponent: NDArray[np.int64]
+    on_left: Floats
+    on_right: Floats
+    axis: int
+
+    @staticmethod
+    def of(
+        code: _Code, scaled: Floats, q: Floats, exponent: NDArray[np.int64], tables: Floats | None = None
+    ) -> _Rows:
+        if code.series:
+            tables = code.tables(q)[0] if tables is None else tables
+            return _Rows(scaled, q, exponent, tables, tables, 0)
+        left, right = (np.empty((count, len(q))) for count in code.counts)
+        for name, values in (("rows_x", left), ("rows_y", right)):
+            if len(values):
+                getattr(code.module, name)(q, code.parameters, values)
+        return _Rows(scaled, q, exponent, left, right, 1)
+
+    def left(self, part: slice) -> tuple[Floats, Floats]:
+        """What compiled code takes for these rows, standing on the left."""
+        return self.q[part], _part(self.on_left, part, self.axis)
+
+    def right(self, part: slice) -> tuple[Floats, Floats]:
+        """The same, on the right."""
+        return self.q[part], _part(self.on_right, part, self.axis)
+
+    def block(self, part: slice) -> Floats:
+        """The rows of a part, filled up to a block."""
+        return self.scaled[part.start : part.start + blocks.SIDE]
+
+
+def _prepare(code: _Code, rows: Floats, name: str) -> _Rows:
+    with np.errstate(over="ignore", under="ignore"):
+        q = blocks.squared_norms(rows)
+    extreme = ~((q > 1e-140) & (q < 1e140)) & rows.any(axis=1)
+    exponent = np.zeros(len(rows), np.int64)
+    if extreme.any() and code.kernel.homogeneous:
+        exponent[extreme] = np.frexp(np.abs(rows[extreme]).max(axis=1))[1]
+        rows = np.ldexp(rows, -exponent[:, None])
+        q = blocks.squared_norms(rows)
+    if not np.isfinite(q).all():
+        row = int(np.argmin(np.isfinite(q)))
+        raise ValueError(f"|x|^2 of {name}'s row {row} exceeds the range of float64: rescale the data.")
+    tables, margin = code.tables(q) if code.series else (None, code.margin(q))
+    if margin is not None and not (margin > 0).all():
+        row = int(np.argmin(margin > 0))
+        raise DerivationError(outside(code.kernel, f"row {row} of {name}, |x|^2 / d = {q[row]:.6g}"))
+    return _Rows.of(code, blocks.padded(rows), q, exponent, tables)
+
+
+def outside(kernel: Kernel, where: str) -> str:
+    """The message for an input outside a kernel's domain."""
+    rules = {f.text: f.series for f in kernel.ir.functions if f.series is not None}
+    if not rules:
+        return (
+            f"E[phi(u)^2] is infinite for {where}: the activation grows too fast for its W_std^2 q + b_std^2. "
+            "Scale the data down, lower W_std, or use a bounded activation."
+        )
+    listed = ", ".join(
+        f"{text} from {float(rule.smallest):g} to {float(rule.largest):g}" for text, rule in rules.items()
+    )
+    return (
+        f"A variance W_std^2 q + b_std^2 lies outside its certified interval for {where}; Hermite series are certified for "
+        f"{listed}. Scale the data, or change W_std."
+    )
+
+
+def _block(code: _Code, left: _Rows, low: slice, right: _Rows, high: slice) -> Floats:
+    dots = np.empty((blocks.SIDE, blocks.SIDE))
+    blocks.inner_products(left.block(low), right.block(high), left.q[low], right.q[high], dots)
+    dots = dots[: low.stop - low.start, : high.stop - high.start]
+    values = np.empty((code.outputs, *dots.shape))
+    code.module.fill(np.ascontiguousarray(dots), *left.left(low), *right.right(high), code.parameters, values)
+    values = _scaled(code, values, left.exponent[low, None] + right.exponent[high])
+    if not np.isfinite(values).all():
+        _, i, j = np.argwhere(~np.isfinite(values))[0]
+        if np.isnan(values[:, i, j]).any() and has_series(code.kernel.ir):
+            raise NumericalError(
+                f"The kernel of rows {low.start + i} and {high.start + j} could not be computed to {ACCEPTED:g}: neither the "
+                "Hermite series nor direct quadrature is sure there. Scale the data or W_std down."
+            )
+        raise NumericalError(
+            f"The kernel of rows {low.start + i} and {high.start + j} is {values[:, i, j][0]}: "
+            "it exceeds the range of float64. Rescale the data or lower W_std."
+        )
+    return values
+
+
+def _scaled(code: _Code, values: Floats, exponent: NDArray[np.int64]) -> Floats:
+    if not exponent.any():
+        return values
+    with np.errstate(over="ignore", under="ignore"):
+        return np.ldexp(values, (code.kernel.ir.homogeneity or 0) * exponent)
+
+
+def _part(values: Floats, part: slice, axis: int) -> Floats:
+    return values[part] if axis == 0 else np.ascontiguousarray(values[:, part])

@@ -1,0 +1,62 @@
+"""Tasks on all cores of this process, with BLAS on one thread inside each."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+from threadpoolctl import OpenBLASController, ThreadpoolController
+
+_lock = threading.Lock()
+_inside: list[tuple[int, ...]] = []
+"""One entry for everyone inside `one_blas_thread`; the first is what comes back when the last has left."""
+
+
+def on_all_cores(task: Callable[[Any], None], items: Iterable[Any]) -> None:
+    """Run `task` on every item, one thread for each core of this process; the first error cancels what has not begun.
+
+    Tasks that release the GIL run side by side. An interrupt waits for those that have begun.
+    """
+    with one_blas_thread(), ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        futures = [pool.submit(task, item) for item in items]
+        try:
+            for future in futures:
+                future.result()
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """BLAS on one thread while anyone is inside, whichever thread: its bits depend on the number of threads."""
+    with _lock:
+        _inside.append(tuple(library.num_threads for library in _libraries()))
+        _limit([1] * len(_inside[0]))
+    try:
+        yield
+    finally:
+        with _lock:
+            counts = _inside[0]
+            _inside.pop()
+            _limit(counts if not _inside else [1] * len(counts))
+
+
+def _limit(counts: Sequence[int]) -> None:
+    for library, count in zip(_libraries(), counts, strict=True):
+        OpenBLASController.clear_controlling_thread(
+            force=True
+        )  # else only the first thread that ever set a limit may
+        library.set_num_threads(count)
+
+
+@cache
+def _libraries() -> tuple[Any, ...]:
+    import scipy.linalg  # noqa: F401  # loads the BLAS that compiled code calls
+
+    return tuple(ThreadpoolController().select(user_api="blas").lib_controllers)
