@@ -27,7 +27,7 @@ NODES_32, WEIGHTS_32 = np.polynomial.legendre.leggauss(32)
 NODES_22, WEIGHTS_22 = np.polynomial.legendre.leggauss(22)
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy", cache=True)
 def panels(edges: Any, mean: Any, std: Any, reach: Any, width: Any) -> Any:
     """-reach .. reach in steps of at most `width`, and the edges in between, in units (edge - mean) / std, in order."""
     count = math.ceil(2.0 * reach / width)
@@ -47,7 +47,7 @@ def panels(edges: Any, mean: Any, std: Any, reach: Any, width: Any) -> Any:
     return points[:used]
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy", cache=True)
 def fill_row(f: Any, slot: Any, edges: Any, kinks: Any, heights: Any, var: Any, row: Any) -> None:
     """The row of f for u = sqrt(var) z, in 0.3 ms; `heights` of f's own jumps are 0."""
     std = math.sqrt(var)
@@ -88,19 +88,25 @@ def fill_row(f: Any, slot: Any, edges: Any, kinks: Any, heights: Any, var: Any, 
     row[1] = math.sqrt(max(rest, 0.0) + 1e-15 * total)
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy", cache=True)
 def series(x: Any, y: Any, rho: Any) -> Any:
-    """sum_j h_j(var1) h_j(var2) rho^j, from two rows."""
+    """sum_j h_j(var1) h_j(var2) rho^j, from two rows; four terms at a time, which do not wait for each other."""
     total, power = 0.0, 1.0
-    for j in range(2, x.size):
+    square = rho * rho
+    for j in range(2, x.size - 3, 4):
+        low = x[j] * y[j] + rho * (x[j + 1] * y[j + 1])
+        high = x[j + 2] * y[j + 2] + rho * (x[j + 3] * y[j + 3])
+        total += power * (low + square * high)
+        power *= square * square
+        if abs(power) < 1e-18:
+            return total
+    for j in range(x.size - (x.size - 2) % 4, x.size):
         total += x[j] * y[j] * power
         power *= rho
-        if abs(power) < 1e-18:
-            break
     return total
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy", cache=True)
 def slope_factor(rho: Any, order: Any) -> Any:
     """max (j + 1) |rho|^j over j > order."""
     size = abs(rho)
@@ -110,7 +116,7 @@ def slope_factor(rho: Any, order: Any) -> Any:
     return (j + 1.0) * size**j
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy", cache=True)
 def conditional(f: Any, slot: Any, edges: Any, mean: Any, std: Any, nodes: Any, weights: Any) -> Any:
     """E[f(mean + std z)], without delta functions."""
     points = panels(edges, mean, std, 10.0, 4.0)
@@ -123,7 +129,7 @@ def conditional(f: Any, slot: Any, edges: Any, mean: Any, std: Any, nodes: Any, 
     return total / math.sqrt(2.0 * math.pi)
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy", cache=True)
 def deltas(
     f: Any,
     slot: Any,
@@ -152,7 +158,7 @@ def deltas(
     return total
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy", cache=True)
 def direct(
     f: Any,
     slot: Any,
@@ -194,7 +200,7 @@ def direct(
     return total + deltas(f, slot, edges, kinks, heights, std2, std1, rho, s, nodes, weights)
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy", cache=True)
 def remainder(slot: Any, x: Any, y: Any, var1: Any, var2: Any, rho: Any) -> Any:
     """Bound on what `series` leaves out, and sqrt(E[f(u)^2] E[f(v)^2]) or, where phi' has delta functions, its likes.
 
@@ -210,7 +216,7 @@ def remainder(slot: Any, x: Any, y: Any, var1: Any, var2: Any, rho: Any) -> Any:
     return bound, math.sqrt(x[0, 0]) / std1 * math.sqrt(y[0, 0]) / std2
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy", cache=True)
 def kappa(
     f: Any, slot: Any, edges: Any, kinks: Any, heights: Any, x: Any, y: Any, var1: Any, var2: Any, cov12: Any
 ) -> Any:

@@ -14,7 +14,7 @@ from threadpoolctl import OpenBLASController, ThreadpoolController
 
 _lock = threading.Lock()
 _inside: list[tuple[int, ...]] = []
-"""One entry for everyone inside `one_blas_thread`; the first is what comes back when the last has left."""
+"""One entry for everyone inside `one_blas_thread`: the numbers of threads that come back when the last has left."""
 
 
 def on_all_cores(task: Callable[[Any], None], items: Iterable[Any]) -> None:
@@ -34,17 +34,21 @@ def on_all_cores(task: Callable[[Any], None], items: Iterable[Any]) -> None:
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """BLAS on one thread while anyone is inside, whichever thread: its bits depend on the number of threads."""
+    """BLAS on one thread while anyone is inside, whichever thread: its bits depend on the number of threads.
+
+    The limit is set by the first and lifted by the last: OpenBLAS must not be told while it computes.
+    """
     with _lock:
-        _inside.append(tuple(library.num_threads for library in _libraries()))
-        _limit([1] * len(_inside[0]))
+        _inside.append(_inside[0] if _inside else tuple(library.num_threads for library in _libraries()))
+        if len(_inside) == 1:
+            _limit([1] * len(_inside[0]))
     try:
         yield
     finally:
         with _lock:
-            counts = _inside[0]
-            _inside.pop()
-            _limit(counts if not _inside else [1] * len(counts))
+            counts = _inside.pop()
+            if not _inside:
+                _limit(counts)
 
 
 def _limit(counts: Sequence[int]) -> None:

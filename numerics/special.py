@@ -17,25 +17,25 @@ from numba import njit
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(24)
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy", cache=True)
 def positive(x: Any) -> Any:
     """max(x, 1e-100): closed forms divide by variances."""
     return max(x, 1e-100)
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy", cache=True)
 def sign(x: Any) -> Any:
     """-1, 0 or 1."""
     return 1.0 if x > 0.0 else (-1.0 if x < 0.0 else 0.0)
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy", cache=True)
 def heaviside(x: Any) -> Any:
     """0, 1/2 or 1."""
     return 1.0 if x > 0.0 else (0.0 if x < 0.0 else 0.5)
 
 
-@njit(error_model="numpy", forceinline=True)
+@njit(error_model="numpy", forceinline=True, cache=True)
 def sine(var1: Any, var2: Any, cov12: Any) -> Any:
     """sqrt(var1 var2 - cov12^2), safe from overflow, 0 where rounding made it negative.
 
@@ -46,7 +46,7 @@ def sine(var1: Any, var2: Any, cov12: Any) -> Any:
     return math.sqrt(max(root - cov12, 0.0)) * math.sqrt(max(root + cov12, 0.0))
 
 
-@njit(error_model="numpy", forceinline=True)
+@njit(error_model="numpy", forceinline=True, cache=True)
 def arctangent(y: Any, x: Any) -> Any:
     """arctan(y / x) from 0 to pi/2 for x, y >= 0, to 3 eps, 0 for 0 / 0, without a branch: loops with it are vectorised.
 
@@ -72,26 +72,26 @@ def arctangent(y: Any, x: Any) -> Any:
     return octant + (y > x) * (1.5707963267948966 - 2.0 * octant)
 
 
-@njit(error_model="numpy", forceinline=True)
+@njit(error_model="numpy", forceinline=True, cache=True)
 def angle(var1: Any, var2: Any, cov12: Any) -> Any:
     """arccos(cov12 / sqrt(var1 var2)), accurate at both ends."""
     acute = arctangent(sine(var1, var2, cov12), abs(cov12))
     return acute + (cov12 < 0.0) * (3.141592653589793 - 2.0 * acute)
 
 
-@njit(error_model="numpy", forceinline=True)
+@njit(error_model="numpy", forceinline=True, cache=True)
 def arcsine(var1: Any, var2: Any, cov12: Any) -> Any:
     """arcsin(cov12 / sqrt(var1 var2)), accurate at 0 and at both ends."""
     return math.copysign(arctangent(abs(cov12), sine(var1, var2, cov12)), cov12)
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy", cache=True)
 def exponential(x: Any) -> Any:
     """exp(x), at most 8e307."""
     return math.exp(min(x, 709.0))
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy", cache=True)
 def sinh_scaled(x: Any, shift: Any) -> Any:
     """exp(shift) sinh(x), without overflow on the way; 0 at shift = -inf, where x may be infinite too."""
     if shift == -math.inf:
@@ -101,7 +101,7 @@ def sinh_scaled(x: Any, shift: Any) -> Any:
     return 0.5 * (exponential(shift + x) - exponential(shift - x))
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy", cache=True)
 def tail(h: Any, var: Any, shift: Any) -> Any:
     """exp(shift) P(z > h) for z ~ N(0, var); far out by the asymptotic series of the Mills ratio.
 
@@ -119,7 +119,7 @@ def tail(h: Any, var: Any, shift: Any) -> Any:
     return 0.5 * exponential(shift - z * z) * total / (z * math.sqrt(math.pi))
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy", cache=True)
 def ray(h: Any, start: Any, shift: Any) -> Any:
     """int exp(shift - (h^2 + y^2) / 2) h / (h^2 + y^2) dy over y > start: the plane beyond a line, seen from 0.
 
@@ -141,7 +141,7 @@ def ray(h: Any, start: Any, shift: Any) -> Any:
     return total
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy", cache=True)
 def first_quadrant(h: Any, k: Any, s: Any, r: Any, shift: Any) -> Any:
     """exp(shift) P(u > h, v > k), h and k >= 0, for unit variances, correlation r and s = sqrt(1 - r^2)."""
     if h == 0.0 and k == 0.0:
@@ -163,7 +163,7 @@ def first_quadrant(h: Any, k: Any, s: Any, r: Any, shift: Any) -> Any:
     return total / (2.0 * math.pi)
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy", cache=True)
 def quadrant(h: Any, k: Any, var1: Any, var2: Any, cov12: Any, shift: Any) -> Any:
     """exp(shift) P(u > h, v > k) for (u, v) ~ N(0, [[var1, cov12], [cov12, var2]])."""
     if var1 <= 0.0 or var2 <= 0.0:
@@ -227,7 +227,7 @@ _ELEMENTWISE = {
 
 def text_of(function: Any) -> str:
     """A compiled function's source as generated code holds it."""
-    text = inspect.getsource(function.py_func)
+    text = inspect.getsource(function.py_func).replace(", cache=True)\n", ")\n", 1)  # generated modules are no files
     return text.replace(": Any", "").replace(" -> Any", "").replace(" -> None", "")
 
 

@@ -33,7 +33,7 @@ def expressions(draw):
     return " + ".join(f"{number}*{power}*{gate}" for number, power, gate in terms)
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(expressions())
 def test_a_random_activation_of_the_class_is_certified(text):
     """`dual_activation` raises CertificateError where a form and the oracle share fewer than 30 digits."""

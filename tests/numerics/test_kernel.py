@@ -77,7 +77,8 @@ def test_compiled_is_interpreter(name, data):
 
 def test_changing_a_parameter_compiles_nothing():
     X = np.eye(3)
-    BINARY(X, get=OUTPUTS)
+    for one in (BINARY, kernel("relu", depth=3)):  # both routes (decision 12)
+        one(X, get=OUTPUTS)
     with event.install_recorder("numba:compile") as recorder:
         for value in (0.5, 1.0, 2.0):
             BINARY.with_parameters(W_std=value, b_std=value / 3, latent_fraction=0.3)(X, get=OUTPUTS)

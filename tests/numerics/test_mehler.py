@@ -169,8 +169,20 @@ def test_the_estimate_of_the_direct_rule_is_above_its_error(rule, slot, var1, va
     assert abs(value - truth) <= estimate + 4e-14 * max(scale, abs(truth))
 
 
-@pytest.mark.parametrize("text", ["relu", "hardtanh", "sin"])
-@pytest.mark.parametrize("weights", ["binary", "real"])
+LONGER = pytest.mark.slow  # each compiles for 10 s
+
+
+@pytest.mark.parametrize(
+    ("text", "weights"),
+    [
+        ("relu", "binary"),
+        ("hardtanh", "real"),
+        pytest.param("relu", "real", marks=LONGER),
+        pytest.param("hardtanh", "binary", marks=LONGER),
+        pytest.param("sin", "binary", marks=LONGER),
+        pytest.param("sin", "real", marks=LONGER),
+    ],
+)
 def test_kernels_by_series_are_those_by_closed_forms(text, weights):
     """Rows near and far, parallel, zero, and one of them with itself.
 

@@ -138,7 +138,7 @@ def test_growth_of_memory_is_that_of_the_run():
 
     grown, result = growth(fill)
     assert len(result) == 1_000_000
-    assert 160e6 < grown < 200e6
+    assert 150e6 < grown < 200e6  # pages are counted, and other threads may give some back
 
 
 def test_a_worker_computes_times_and_hands_over(peer):

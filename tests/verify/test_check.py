@@ -133,7 +133,7 @@ def test_too_small_a_budget_is_inconclusive_and_never_a_pass():
         assert certificate.undecided
 
 
-@pytest.mark.parametrize("text", ["sign", "tanh(x) + sign(x)"])
+@pytest.mark.parametrize("text", ["sign", pytest.param("tanh(x) + sign(x)", marks=pytest.mark.slow)])  # 20 s
 def test_an_activation_that_jumps(text, request):
     """Single layers sample kappa_dot by the score; whole networks leave the NTK out, whose gradients miss point masses."""
     certificate = verify(kernel(text), seed=seed_of(request), budget=60, margin=0.05)
