@@ -227,7 +227,9 @@ _ELEMENTWISE = {
 
 def text_of(function: Any) -> str:
     """A compiled function's source as generated code holds it."""
-    text = inspect.getsource(function.py_func).replace(", cache=True)\n", ")\n", 1)  # generated modules are no files
+    text = inspect.getsource(function.py_func).replace(
+        ", cache=True)\n", ")\n", 1
+    )  # generated modules are no files
     return text.replace(": Any", "").replace(" -> Any", "").replace(" -> None", "")
 
 
