@@ -85,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run_all(mutants: Sequence[Mutant]) -> list[Verdict]:
     """`run` each, two at a time, with a line of progress on standard error.
 
-    Samplers are compiled once, in a copy without a mutant, for all mutants outside this package.
+    What is compiled into files is compiled once, in a copy without a mutant, for all mutants of other packages.
     """
 
     def one(mutant: Mutant) -> Verdict:
@@ -108,8 +108,8 @@ def run(mutant: Mutant, compiled: Path | None = None) -> Verdict:
     ----------
     mutant : Mutant
     compiled : Path, optional
-        A copy that was judged before: the files of Numba's cache in it are taken over, unless the mutant lies in this
-        package, which alone compiles into files, and nothing from elsewhere.
+        A copy that was judged before: the files of Numba's cache in it are taken over, but for those of the mutant's own package,
+        whose functions compile each other in.
 
     Raises
     ------
@@ -117,8 +117,7 @@ def run(mutant: Mutant, compiled: Path | None = None) -> Verdict:
         If the mutant cannot be applied.
     """
     with tempfile.TemporaryDirectory(prefix="quasintk-mutant-") as folder:
-        source = ROOT if compiled is None or mutant.file.startswith("verify/") else compiled
-        copy(Path(folder), source)
+        copy(Path(folder), compiled or ROOT, anew=mutant.file.partition("/")[0])
         target = Path(folder) / mutant.file
         target.write_text(mutant.applied(target.read_text()))
         return judge_copy(Path(folder), mutant.case, BUDGET)
@@ -131,10 +130,10 @@ def control(case: str) -> Verdict:
         return judge_copy(Path(folder), case, CONTROL_BUDGET)
 
 
-def copy(folder: Path, source: Path = ROOT) -> None:
-    """Copy the packages; of the originals no compiled file, which could hide a change."""
-    ignored = shutil.ignore_patterns("__pycache__") if source == ROOT else None
+def copy(folder: Path, source: Path = ROOT, anew: str = "") -> None:
+    """Copy the packages; of the originals, and of the package `anew`, no compiled file, which could hide a change."""
     for package in PACKAGES:
+        ignored = shutil.ignore_patterns("__pycache__") if source == ROOT or package == anew else None
         shutil.copytree(source / package, folder / package, ignore=ignored)
 
 
@@ -309,8 +308,8 @@ MUTANTS = (
         "ORDER = 256\nTOLERANCE, ACCEPTED = 1e-12, 1e-11", "ORDER = 6\nTOLERANCE, ACCEPTED = 1e-1, 1e-11", "tanh"),
     Mutant("float32 too early", "numerics/pair_route.py",
         "values = np.empty((code.outputs, *dots.shape))", "values = np.empty((code.outputs, *dots.shape), np.float32)", "relu, biases"),
-    Mutant("mirrored tiles written untransposed", "numerics/mirror.py",
-        "result[first + j, first + i] = values[i, j]", "result[first + j, first + i] = values[j, i]", "relu"),
+    Mutant("mirror images from the diagonal", "numerics/mirror.py",
+        "result[first + j, first + i] = values[i, j]", "result[first + j, first + i] = values[j, j]", "relu"),
     Mutant("rectangular route with x and y swapped", "numerics/pair_route.py",
         'left, right = _prepare(code, rows, "X"), _prepare(code, others, "Y")',
         'right, left = _prepare(code, rows, "X"), _prepare(code, others, "Y")', "relu, biases"),

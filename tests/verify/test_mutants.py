@@ -96,6 +96,23 @@ def test_compiled_samplers_serve_mutants_elsewhere(monkeypatch, tmp_path, name, 
     assert found == (["ensemble._simulate.nbc"] if taken else [])
 
 
+def test_compiled_functions_do_not_serve_mutants_of_their_package(monkeypatch, tmp_path):
+    """Numba sees a change of a function's own file, not of one that it has compiled in."""
+    copy(tmp_path)
+    for package in ("numerics", "verify"):
+        (tmp_path / package / "__pycache__").mkdir()
+        (tmp_path / package / "__pycache__" / f"{package}.nbc").write_bytes(b"code")
+    found = []
+
+    def look(folder, case, budget):
+        found.extend(path.name for path in folder.rglob("*.nbc"))
+        return Verdict(case, "code", "", "FAIL", 1.0)
+
+    monkeypatch.setattr(mutants, "judge_copy", look)
+    run(NAMED["Horner's scheme skips a coefficient"], tmp_path)
+    assert found == ["verify.nbc"]
+
+
 WHERE = """
 import json, sys
 import derive, numerics, verify
