@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from numerics.kernel import Kernel
 
 Floats = NDArray[np.float64]
+_lock = threading.Lock()
+"""mpmath's precision is one for all threads: two that change it would certify what they did not compute."""
 MANY = 512
 """Rows from which on a polynomial for one sphere pays: 0.3 s, with Hermite series 1 to 3 s."""
 SAME = 16 * np.finfo(np.float64).eps
@@ -35,26 +38,27 @@ class CosineRoute:
     polynomials: tuple[CosinePolynomial, ...]
     power: int
     dtype: np.dtype[Any]
+    norms: tuple[Floats, ...]
+    """|x|^2 / d of every row of each data set."""
 
     def symmetric(self, rows: Floats, result: NDArray[Any]) -> None:
         """Fill result (outputs, n, n)."""
-        unit, weights = self._prepared(rows)
+        unit, weights = self._prepared(rows, self.norms[0])
         arguments, near = self._arguments, self._near
         bands = range((len(rows) - 1) // blocks.SIDE * blocks.SIDE, -1, -blocks.SIDE)
         on_all_cores(lambda first: symmetric_band(unit, weights, near, arguments, first, result), bands)
 
     def rectangular(self, rows: Floats, others: Floats, result: NDArray[Any]) -> None:
         """Fill result (outputs, n, m) for two data sets."""
-        left, right = self._prepared(rows), self._prepared(others)
+        left, right = map(self._prepared, (rows, others), self.norms)
         arguments, near = self._arguments, self._near
         bands = range(0, len(rows), blocks.SIDE)
         on_all_cores(lambda first: rectangular_band(*left, *right, near, arguments, first, result), bands)
 
-    def diagonal(self, rows: Floats) -> NDArray[Any]:
+    def diagonal(self) -> NDArray[Any]:
         """K(x, x) of every row, shape (outputs, n): what `symmetric` has on its diagonal."""
-        q = blocks.squared_norms(rows)
-        gap, none = self.dtype.type(0), np.ones(len(q), self.dtype)
-        weights = self._weights(q) if self.power else none
+        q, gap = self.norms[0], self.dtype.type(0)
+        weights = self._weights(q) if self.power else np.ones(len(q), self.dtype)
         ends = [at_gap(gap, True, *polynomial.arguments) for polynomial in self.polynomials]
         return np.array([end * (weights * weights) for end in ends], self.dtype).reshape(len(ends), len(q))
 
@@ -69,9 +73,8 @@ class CosineRoute:
     def _weights(self, q: Floats) -> NDArray[Any]:
         return np.asarray(q ** (self.power / 2), self.dtype)
 
-    def _prepared(self, rows: Floats) -> tuple[NDArray[Any], NDArray[Any]]:
+    def _prepared(self, rows: Floats, q: Floats) -> tuple[NDArray[Any], NDArray[Any]]:
         """Unit rows with zeros behind them, and q^(power/2) if rows are scaled."""
-        q = blocks.squared_norms(rows)
         norms = np.sqrt(np.where(q > 0, q, 1) * rows.shape[1])
         unit = blocks.padded(rows / norms[:, None], self.dtype)
         weights = np.zeros(len(unit) if self.power else 0, self.dtype)
@@ -92,7 +95,8 @@ def cosine_route(
     if not min(sizes) or not (power or max(sizes) >= MANY):
         return None
     with np.errstate(over="ignore", under="ignore"):
-        q = np.concatenate([blocks.squared_norms(rows) for rows in data])
+        norms = tuple(map(blocks.squared_norms, data))
+    q = np.concatenate(norms)
     known = q[q > 0]
     if not known.size or not (known.min() > SMALLEST and known.max() < LARGEST):
         return None
@@ -106,9 +110,10 @@ def cosine_route(
     if len(polynomials) < len(found):
         return None
     largest = max(float(np.abs(one.coefficients).max()) for one in polynomials) * known.max() ** power
-    return CosineRoute(polynomials, power, dtype) if largest < np.finfo(dtype).max / 1e3 else None
+    return CosineRoute(polynomials, power, dtype, norms) if largest < np.finfo(dtype).max / 1e3 else None
 
 
 @lru_cache(maxsize=256)
 def _polynomial(kernel: Kernel, q: float, output: str, dtype: str) -> CosinePolynomial | None:
-    return cosine_polynomial(kernel, q, output, np.dtype(dtype))
+    with _lock:
+        return cosine_polynomial(kernel, q, output, np.dtype(dtype))

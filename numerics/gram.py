@@ -103,7 +103,7 @@ def diagonal(kernel: Kernel, rows: Floats, outputs: tuple[str, ...], dtype: np.d
     """K(x, x) of every row, shape (outputs, n): what `symmetric` has on its diagonal."""
     route = cosine_route(kernel, outputs, dtype, rows)
     if route is not None:
-        return route.diagonal(rows)
+        return route.diagonal()
     return pair_route.diagonal(kernel, rows, outputs).astype(dtype)
 
 

@@ -63,10 +63,11 @@ def diagonal(kernel: Kernel, rows: Floats, outputs: tuple[str, ...]) -> Floats:
 def of_cosines(kernel: Kernel, q: float, cosines: Floats, output: str) -> Floats:
     """K of pairs with |x|^2 = |y|^2 = q d and these cosines (n,)."""
     code = _Code.of(kernel, (output,))
-    margin = code.margin(np.full(1, q))
+    norms = np.full(1, q)
+    tables, margin = code.known(norms)
     if margin is not None and not margin[0] > 0:
         raise DerivationError(outside(kernel, f"|x|^2 / d = {q:.6g}"))
-    one = _Rows.of(code, np.empty((1, 0)), np.full(1, q), np.zeros(1, np.int64))
+    one = _Rows.of(code, np.empty((1, 0)), norms, np.zeros(1, np.int64), tables)
     values = np.empty((1, 1, len(cosines)))
     for part in blocks.ranges(len(cosines)):
         count = len(cosines[part])
@@ -94,17 +95,10 @@ class _Code:
         counts = len(parts.row_x.outputs), len(parts.row_y.outputs)
         return _Code(kernel, kernel.compiled(outputs), kernel.parameter_values, len(outputs), counts)
 
-    @property
-    def series(self) -> bool:
-        """Whether rows have Hermite coefficients."""
-        return has_series(self.kernel.ir)
-
-    def margin(self, q: Floats) -> Floats | None:
-        """Positive where the kernel is finite, and its series are certified; None where it always is."""
-        return self.tables(q)[1] if self.series else self.kernel.margin(q)
-
-    def tables(self, q: Floats) -> tuple[Floats, Floats]:
-        """Hermite coefficients of every row, and their margins."""
+    def known(self, q: Floats) -> tuple[Floats | None, Floats | None]:
+        """Hermite coefficients of every row, where the kernel has series; and its margins, positive in its domain, where that ends."""
+        if not has_series(self.kernel.ir):
+            return None, self.kernel.margin(q)
         shape = (len(q), len(self.kernel.ir.functions), 2, ORDER + 3)
         guard(int(np.prod(shape)), 8, None, f"The Hermite coefficients of {len(q)} rows")
         found, margins = np.empty(shape), np.empty(len(q))
@@ -133,10 +127,9 @@ class _Rows:
 
     @staticmethod
     def of(
-        code: _Code, scaled: Floats, q: Floats, exponent: NDArray[np.int64], tables: Floats | None = None
+        code: _Code, scaled: Floats, q: Floats, exponent: NDArray[np.int64], tables: Floats | None
     ) -> _Rows:
-        if code.series:
-            tables = code.tables(q)[0] if tables is None else tables
+        if tables is not None:
             return _Rows(scaled, q, exponent, tables, tables, 0)
         left, right = (np.empty((count, len(q))) for count in code.counts)
         for name, values in (("rows_x", left), ("rows_y", right)):
@@ -169,7 +162,7 @@ def _prepare(code: _Code, rows: Floats, name: str) -> _Rows:
     if not np.isfinite(q).all():
         row = int(np.argmin(np.isfinite(q)))
         raise ValueError(f"|x|^2 of {name}'s row {row} exceeds the range of float64: rescale the data.")
-    tables, margin = code.tables(q) if code.series else (None, code.margin(q))
+    tables, margin = code.known(q)
     if margin is not None and not (margin > 0).all():
         row = int(np.argmin(margin > 0))
         raise DerivationError(outside(code.kernel, f"row {row} of {name}, |x|^2 / d = {q[row]:.6g}"))
