@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from numerics.decay_fit import DecayFit, LawFit
-from numerics.plots import STYLES, check_path, figure
+from numerics.plots import STYLES, check_path, figure, saved
 
 SHOWN = 3
 """Laws drawn: the verdict's and its nearest rivals."""
@@ -20,16 +20,13 @@ def plot_fits(fits: Mapping[str, DecayFit], path: str | os.PathLike[str] | None 
 
     Returns a matplotlib figure, saved to `path` if given; errors as `numerics.plots.check_path` says.
     """
-    if path is not None:
-        check_path(path)
+    check_path(path)
     drawing, rows = figure(10.4, 3.9 * len(fits), columns=2, rows=len(fits))
     for (label, fit), (left, right) in zip(fits.items(), rows, strict=True):
         _draw_values(left, label, fit)
         _draw_misses(right, fit)
     drawing.tight_layout()
-    if path is not None:
-        drawing.savefig(path, dpi=160)
-    return drawing
+    return saved(drawing, path)
 
 
 def _draw_values(axes: Any, label: str, fit: DecayFit) -> None:

@@ -105,10 +105,9 @@ class GaussianMixture:
 
     def plot(self, path: str | os.PathLike[str] | None = None) -> Any:
         """Weights by scale and mismatch by degree, a figure saved to `path` if given; errors as `numerics.plots.check_path`."""
-        from numerics.plots import STYLES, check_path, figure
+        from numerics.plots import STYLES, check_path, figure, saved
 
-        if path is not None:
-            check_path(path)
+        check_path(path)
         drawing, (left, right) = figure(9.6, 4.0, columns=2)
         (marker, color), *_ = STYLES
         shown = np.where(np.isfinite(self.mismatch), self.mismatch, np.nan)
@@ -117,9 +116,7 @@ class GaussianMixture:
         right.plot(self.degree, 100 * shown, marker, color=color, markersize=3.5)
         right.set(xlabel="degree $k$", ylabel=r"mismatch of $\lambda_k$ in %")
         drawing.tight_layout()
-        if path is not None:
-            drawing.savefig(path, dpi=160)
-        return drawing
+        return saved(drawing, path)
 
     def __str__(self) -> str:
         lines = [

@@ -43,18 +43,15 @@ def plot_spectra(
     ValueError, OSError, ImportError
         As `check_path` says.
     """
-    if path is not None:
-        check_path(path)
+    check_path(path)
     drawing, axes = figure(6.4, 4.2)
     draw_spectra(axes, spectra, fits, predictions)
     drawing.tight_layout()
-    if path is not None:
-        drawing.savefig(path, dpi=160)
-    return drawing
+    return saved(drawing, path)
 
 
-def check_path(path: str | os.PathLike[str]) -> None:
-    """Whether a picture can be drawn and saved there, before anything is computed for it.
+def check_path(path: str | os.PathLike[str] | None) -> None:
+    """Whether a picture can be drawn and saved there, before anything is computed for it; None is nowhere, and can.
 
     Raises
     ------
@@ -65,6 +62,8 @@ def check_path(path: str | os.PathLike[str]) -> None:
     ImportError
         If matplotlib is missing; the message has the command that installs it.
     """
+    if path is None:
+        return
     target = Path(path)
     if target.suffix.lower() not in ENDINGS:
         raise ValueError(f"A picture's name ends in {', '.join(ENDINGS)}, got {str(path)!r}.")
@@ -74,6 +73,13 @@ def check_path(path: str | os.PathLike[str]) -> None:
         raise PermissionError(f"{str(path)!r} may not be written: choose another folder.")
     if importlib.util.find_spec("matplotlib") is None:
         raise ImportError(MISSING)
+
+
+def saved(drawing: Any, path: str | os.PathLike[str] | None) -> Any:
+    """The figure, written to the path if there is one."""
+    if path is not None:
+        drawing.savefig(path, dpi=160)
+    return drawing
 
 
 def draw_spectra(

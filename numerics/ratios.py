@@ -78,10 +78,9 @@ def plot_ratio(
     degree: NDArray[np.int64], log_ratio: Floats, laws: Laws, title: str, path: str | os.PathLike[str] | None
 ) -> Any:
     """Draw a ratio by degree, one marker per parity, and the predicted curves' as thin lines; a matplotlib figure."""
-    from numerics.plots import FIRST, STYLES, check_path, figure
+    from numerics.plots import FIRST, STYLES, check_path, figure, saved
 
-    if path is not None:
-        check_path(path)
+    check_path(path)
     drawing, axes = figure(6.4, 4.2)
     for parity, (marker, color) in enumerate(STYLES[:2]):
         k, label = degree[parity::2], f"{PARITIES[parity]}degrees"
@@ -95,9 +94,7 @@ def plot_ratio(
     axes.set_title(title, fontsize=10)
     axes.legend(frameon=False, fontsize=8)
     drawing.tight_layout()
-    if path is not None:
-        drawing.savefig(path, dpi=160)
-    return drawing
+    return saved(drawing, path)
 
 
 def _curve(laws: Laws, k: int) -> float:

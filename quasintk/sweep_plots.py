@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from numerics.plots import STYLES, check_path, figure
+from numerics.plots import STYLES, check_path, figure, saved
 from quasintk.sweep_points import Point
 from quasintk.sweeps import Sweep
 
@@ -22,12 +22,8 @@ DARK = 0.6
 
 def plot_sweep(sweep: Sweep, path: str | os.PathLike[str] | None = None) -> Any:
     """Draw a sweep; errors as `numerics.plots.check_path` says."""
-    if path is not None:
-        check_path(path)
-    drawing = _weights(sweep) if sweep.kind == "weights" else _phase(sweep)
-    if path is not None:
-        drawing.savefig(path, dpi=160)
-    return drawing
+    check_path(path)
+    return saved(_weights(sweep) if sweep.kind == "weights" else _phase(sweep), path)
 
 
 def _weights(sweep: Sweep) -> Any:

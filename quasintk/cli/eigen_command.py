@@ -28,8 +28,8 @@ from quasintk.cli.options import (
 from quasintk.decay import Decay, decay_of
 from quasintk.sweeps import name_of, sweep
 
-SHOWN, SWEPT = 60, 200
-"""Highest degrees by default: of a table to read, and of rates to fit."""
+SHOWN = 60
+"""Highest degree of a table by default; rates take more (`quasintk.sweeps.sweep`)."""
 ROUNDING = 1e-12
 """Share of K(1) that the eigenvalues' errors and their sum leave open."""
 HALF = 0.5
@@ -89,7 +89,7 @@ def command(
     quasintk eigen relu --depth 2 --b-std 0.3 --sweep weights --plot bits.png
     """
     if over is not None:
-        asked = {"dim": dim, "degrees": SWEPT if degrees is None else degrees, "q": q, "get": get}
+        asked = {"dim": dim, "q": q, "get": get, **({} if degrees is None else {"degrees": degrees})}
         _sweep(expression, over, plot, as_json, asked, network)
         return
     kernels = _kernels(expression, names_of(compare), network, get)

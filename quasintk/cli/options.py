@@ -132,11 +132,10 @@ def arguments_of(network: dict[str, Any]) -> list[str]:
 
 def writable(context: click.Context, option: click.Parameter, path: str | None) -> str | None:
     """Refuse before anything is computed what cannot be drawn; an option's callback."""
-    if path is not None:
-        try:
-            check_path(path)
-        except (ValueError, OSError, ImportError) as error:
-            raise click.BadParameter(str(error), context, option) from None
+    try:
+        check_path(path)
+    except (ValueError, OSError, ImportError) as error:
+        raise click.BadParameter(str(error), context, option) from None
     return path
 
 

@@ -5,6 +5,7 @@ import threading
 import mpmath
 import numpy as np
 import pytest
+from gram_errors import off
 
 import quasintk as qn
 from derive.ir import OUTPUTS
@@ -42,12 +43,6 @@ def pairwise(kernel, X, outputs=OUTPUTS):
     result = np.empty((len(outputs), len(X), len(X)))
     pair_route.symmetric(kernel, X, outputs, result)
     return result
-
-
-def off(found, expected, scale=None):
-    """Largest difference over sqrt(K(x, x) K(y, y)); of the rounding, a difference of p and m, over p."""
-    root = np.sqrt(np.diag(expected if scale is None else scale))
-    return np.max(np.abs(found - expected) / np.maximum(np.outer(root, root), 1e-300))
 
 
 @pytest.mark.parametrize("name", HOMOGENEOUS)

@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from gram_errors import off
 
 from derive.errors import NotEnoughMemory
 from numerics import memory
@@ -14,12 +15,6 @@ from quasintk.pipeline import kernel
 
 KERNEL = kernel("relu", depth=2)
 X = np.random.default_rng(0).normal(size=(300, 5))
-
-
-def off(K, expected):
-    """Largest difference over sqrt(K(x, x) K(y, y))."""
-    root = np.sqrt(np.diag(expected))
-    return np.max(np.abs(K - expected) / np.outer(root, root))
 
 
 def test_every_destination_holds_the_same_bits(tmp_path):

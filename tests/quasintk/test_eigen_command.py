@@ -3,7 +3,6 @@
 import importlib.util
 import json
 import os
-import sys
 
 import numpy as np
 import pytest
@@ -14,20 +13,6 @@ import quasintk.cli
 from numerics.plots import plot_spectra
 from quasintk.cli import eigen_command
 from quasintk.cli.options import WeightsType
-
-
-@pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
-    """The command line: (code, stdout, stderr)."""
-    monkeypatch.chdir(tmp_path)
-
-    def start(*arguments):
-        monkeypatch.setattr(sys, "argv", ["quasintk", *map(str, arguments)])
-        code = quasintk.cli.run()
-        done = capsys.readouterr()
-        return code, done.out, done.err
-
-    return start
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import json
 import math
-import sys
 
 import numpy as np
 import pytest
@@ -18,20 +17,6 @@ from quasintk.sweeps import PRECISIONS, name_of, sweep
 def weights():
     """ReLU of depth 2 with biases, from binary to real weights."""
     return sweep("relu", depth=2, W_std="1.4142", b_std="0.3", degrees=120)
-
-
-@pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
-    """The command line: (code, stdout, stderr)."""
-    monkeypatch.chdir(tmp_path)
-
-    def start(*arguments):
-        monkeypatch.setattr(sys, "argv", ["quasintk", *map(str, arguments)])
-        code = quasintk.cli.run()
-        done = capsys.readouterr()
-        return code, done.out, done.err
-
-    return start
 
 
 def test_rates_grow_with_the_bits_and_fits_agree_with_them(weights):
