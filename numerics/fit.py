@@ -140,6 +140,6 @@ def _law_fit(
 ) -> LawFit:
     parameters = fit.law.report(fit.at)
     reports = [parameters, *bootstrap(fit, data), *(half.law.report(half.at) for half in halves)]
-    reports += [*profile(fit, data), *corrected(fit, data), *settled(fit, halves)] if detailed else []
+    reports += [*profile(fit, data), *corrected(fit, data), *settled(fit, data, halves)] if detailed else []
     interval = {name: (min(r[name] for r in reports), max(r[name] for r in reports)) for name in parameters}
     return LawFit(fit.law.name, parameters, interval, fit.aicc, fit.rms, outside, predicted(fit, whole))

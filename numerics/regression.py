@@ -183,13 +183,11 @@ def corrected(fit: Regression, data: DecayData) -> Iterator[dict[str, float]]:
             yield with_b.report(moved)
 
 
-def settled(fit: Regression, halves: Sequence[Regression]) -> Iterator[dict[str, float]]:
+def settled(fit: Regression, data: DecayData, halves: Sequence[Regression]) -> Iterator[dict[str, float]]:
     """The report where the change from the lower to the upper half of a window leads, if it fades like 1/k."""
     if len(halves) == 2:
-        (low, high), (before, after) = (
-            (np.array(b) for b in fit.law.bounds(2.0)),
-            (half.at for half in halves),
-        )
+        low, high = (np.array(bound) for bound in fit.law.bounds(float(data.k.min())))
+        before, after = (half.at for half in halves)
         yield fit.law.report(
             np.clip(after + TREND * (after - before), np.minimum(low, after), np.maximum(high, after))
         )
