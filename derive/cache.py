@@ -49,22 +49,33 @@ def remember(kind: str, content: str, compute: Callable[[], str], valid: Callabl
     A text of 100 kB takes 0.3 ms to read (and what `valid` takes), 0.5 to 2 ms to store; the first call of a process
     hashes the sources of `derive` in 3 ms. Many processes may share a folder: the last one to finish wins.
     """
-    version = _version()
-    with _folder() if version else contextlib.nullcontext(None) as folder:
-        if folder is None:
-            return compute()
-        key = hashlib.sha256(json.dumps([kind, version, content]).encode()).hexdigest()
-        name = f"{key}.json"
-        stored = _read(folder, name, kind, content, valid)
-        if stored is not None:
-            return stored
+    text = recall(kind, content, valid)
+    if text is None:
         text = compute()
-        data = _record(kind, content, text)
-        if len(data) <= LARGEST:
+        keep(kind, content, text)
+    return text
+
+
+def recall(kind: str, content: str, valid: Callable[[str], bool]) -> str | None:
+    """The text stored for (kind, content) by this version of the program, None where none is, or none that `valid` accepts."""
+    key = _key(kind, content)
+    with _folder() if key else contextlib.nullcontext(None) as folder:
+        return None if folder is None else _read(folder, f"{key}.json", kind, content, valid)
+
+
+def keep(kind: str, content: str, text: str) -> None:
+    """Store a text for `recall`, as far as the disk lets, and there is a folder to trust."""
+    key, data = _key(kind, content), _record(kind, content, text)
+    with _folder() if key and len(data) <= LARGEST else contextlib.nullcontext(None) as folder:
+        if folder is not None:
             with contextlib.suppress(OSError):
-                _write(folder, name, data)
+                _write(folder, f"{key}.json", data)
                 _prune(folder)
-        return text
+
+
+def _key(kind: str, content: str) -> str | None:
+    version = _version()
+    return version and hashlib.sha256(json.dumps([kind, version, content]).encode()).hexdigest()
 
 
 def _record(kind: str, content: str, text: str) -> bytes:
@@ -110,7 +121,8 @@ def _read(folder: int, name: str, kind: str, content: str, valid: Callable[[str]
     try:
         with open(name, "rb", opener=_opener(folder, os.O_NONBLOCK)) as file:
             status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
+            ours = status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+            if not stat.S_ISREG(status.st_mode) or not ours:
                 return None
             data = file.read(LARGEST + 1)
         text = json.loads(data)["text"]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import ast
 import hashlib
 import linecache
+import sys
 import threading
 import types
 from functools import cache
 from typing import Any
 
 from numerics import mehler, special
+from numerics.machine_code import keep_code, pointer
 
 _MODULES = {"math", "numpy", "numba"}
 _NODES = (
@@ -50,11 +52,34 @@ def _load(tree: ast.Module, source: str, name: str) -> types.ModuleType:
     module = types.ModuleType(name, ast.get_docstring(tree))
     filename = f"<{name}>"
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
+    sys.modules[name] = (
+        module  # Numba names functions after the module where it finds them, and what is stored must be told apart
+    )
+    pointers = _pointers(tree)
     exec(compile(tree, filename, "exec"), module.__dict__)
     for node in tree.body:
         if isinstance(node, ast.FunctionDef) and ast.dump(node) == _library().get(node.name, (None, None))[0]:
             setattr(module, node.name, _library()[node.name][1])
+    keep_code(module, tree)
+    for function, signature in pointers.items():
+        setattr(module, function, pointer(getattr(module, function), signature))
     return module
+
+
+def _pointers(tree: ast.Module) -> dict[str, str]:
+    """The functions under @cfunc(signature), which is taken off them: it would compile at once, and store nothing."""
+    found = {}
+    for node in tree.body:
+        match node:
+            case ast.FunctionDef(
+                name=name,
+                decorator_list=[
+                    ast.Call(func=ast.Name(id="cfunc"), args=[ast.Constant(value=str(signature))])
+                ],
+            ):
+                found[name] = signature
+                node.decorator_list = []
+    return found
 
 
 @cache

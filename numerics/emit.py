@@ -35,8 +35,9 @@ def emit_numba(kernel: ir.KernelIR, outputs: tuple[str, ...], title: str) -> str
 
     `fill(dots, q_x, X, q_y, Y, parameters, out)` sets out[o, i, j] to output o of rows i and j, given their
     inner products dots[i, j] = x_i . y_j / d; the exact diagonal is used where both rows are equal. X and Y hold what depends on
-    one row alone, from `rows_x(q_x, parameters, X)` and `rows_y`, shapes (values of `row_x`, n); with Hermite series, each row's
-    coefficients, from `tables(q_x, parameters, X, margins)`.
+    one row alone, from `rows_x(q_x, parameters, X)` and `rows_y`, shapes (values of `row_x`, n). With Hermite series they are each
+    row's coefficients, from `tables(q_x, parameters, X, margins, f)`, and the last argument of all loops is the module's `f`, the
+    activations: a pointer that machine code for other processes must not hold.
     """
     if not has_series(kernel):
         parts = split(kernel.pair.restricted(*outputs))
@@ -166,7 +167,7 @@ def _function(name: str, program: ir.Program, dialect: Dialect, rules: Rules) ->
     else:
         lines.append(f"return {results[0]}")
     tables = {"pair": ("X", "Y"), "diagonal": ("X",), "fill_table": ("X",)}
-    extra = tables.get(name, ()) if rules.kinds and dialect.compiled else ()
+    extra = ("f", *tables[name]) if name in tables and rules.kinds and dialect.compiled else ()
     arguments = ", ".join((*program.inputs, *extra, *program.parameters))
     decorator = (
         dialect.decorator.replace(")", ", forceinline=True)") if name == "joined" else dialect.decorator
@@ -279,30 +280,30 @@ NUMPY = Dialect(
 
 _SERIES_LOOPS = '''\
 @njit(nogil=True, error_model="numpy")
-def fill(dots, q_x, X, q_y, Y, parameters, out):
+def fill(dots, q_x, X, q_y, Y, parameters, out, f):
     """out[o, i, j] = output o of row i and row j, from their inner products over d."""
     for i in range(dots.shape[0]):
         for j in range(dots.shape[1]):
             if dots[i, j] == q_x[i] and dots[i, j] == q_y[j]:
-                values = diagonal(q_x[i], X[i]{parameters})
+                values = diagonal(q_x[i], f, X[i]{parameters})
             else:
-                values = pair(q_x[i], q_y[j], dots[i, j], X[i], Y[j]{parameters})
+                values = pair(q_x[i], q_y[j], dots[i, j], f, X[i], Y[j]{parameters})
             for o in range(out.shape[0]):
                 out[o, i, j] = values[o]
 
 
 @njit(nogil=True, error_model="numpy")
-def fill_diagonal(q_x, X, parameters, out):
+def fill_diagonal(q_x, X, parameters, out, f):
     """out[o, i] = output o of row i with itself."""
     for i in range(q_x.shape[0]):
-        values = diagonal(q_x[i], X[i]{parameters})
+        values = diagonal(q_x[i], f, X[i]{parameters})
         for o in range(out.shape[0]):
             out[o, i] = values[o]
 
 
 @njit(nogil=True, error_model="numpy")
-def tables(q_x, parameters, X, margins):
+def tables(q_x, parameters, X, margins, f):
     """X[i] = Hermite coefficients of row i, layer by layer; margins[i] > 0 where they are certified."""
     for i in range(q_x.shape[0]):
-        margins[i] = fill_table(q_x[i], X[i]{parameters})
+        margins[i] = fill_table(q_x[i], f, X[i]{parameters})
 '''

@@ -56,7 +56,7 @@ def diagonal(kernel: Kernel, rows: Floats, outputs: tuple[str, ...]) -> Floats:
     code = _Code.of(kernel, outputs)
     data = _prepare(code, rows, "X")
     values = np.empty((len(outputs), len(rows)))
-    code.module.fill_diagonal(*data.left(slice(None)), code.parameters, values)
+    code.module.fill_diagonal(*data.left(slice(None)), code.parameters, values, *code.activations)
     return _scaled(code, values, 2 * data.exponent)
 
 
@@ -73,7 +73,9 @@ def of_cosines(kernel: Kernel, q: float, cosines: Floats, output: str) -> Floats
         count = len(cosines[part])
         right = one.q.repeat(count), one.on_right.repeat(count, axis=one.axis)
         out = np.empty((1, 1, count))
-        code.module.fill(cosines[None, part] * q, *one.left(slice(1)), *right, code.parameters, out)
+        code.module.fill(
+            cosines[None, part] * q, *one.left(slice(1)), *right, code.parameters, out, *code.activations
+        )
         values[:, :, part] = out
     result: Floats = values[0, 0]
     return result
@@ -81,19 +83,22 @@ def of_cosines(kernel: Kernel, q: float, cosines: Floats, output: str) -> Floats
 
 @dataclass(frozen=True)
 class _Code:
-    """A kernel's compiled functions for some outputs, with what they are called with."""
+    """A kernel's compiled functions for some outputs, with what they are called with; `activations` is the pointer that series take."""
 
     kernel: Kernel
     module: Any
     parameters: Floats
     outputs: int
     counts: tuple[int, int]
+    activations: tuple[Any, ...]
 
     @staticmethod
     def of(kernel: Kernel, outputs: tuple[str, ...]) -> _Code:
         parts = split(kernel.ir.pair.restricted(*outputs))
         counts = len(parts.row_x.outputs), len(parts.row_y.outputs)
-        return _Code(kernel, kernel.compiled(outputs), kernel.parameter_values, len(outputs), counts)
+        module = kernel.compiled(outputs)
+        activations = (module.f,) if has_series(kernel.ir) else ()
+        return _Code(kernel, module, kernel.parameter_values, len(outputs), counts, activations)
 
     def known(self, q: Floats) -> tuple[Floats | None, Floats | None]:
         """Hermite coefficients of every row, where the kernel has series; and its margins, positive in its domain, where that ends."""
@@ -104,7 +109,7 @@ class _Code:
         found, margins = np.empty(shape), np.empty(len(q))
 
         def some(part: slice) -> None:
-            self.module.tables(q[part], self.parameters, found[part], margins[part])
+            self.module.tables(q[part], self.parameters, found[part], margins[part], *self.activations)
 
         on_all_cores(some, blocks.ranges(len(q)))
         return found, np.where(np.isfinite(margins), margins, -1.0)
@@ -191,7 +196,8 @@ def _block(code: _Code, left: _Rows, low: slice, right: _Rows, high: slice) -> F
     blocks.inner_products(left.block(low), right.block(high), left.q[low], right.q[high], dots)
     dots = dots[: low.stop - low.start, : high.stop - high.start]
     values = np.empty((code.outputs, *dots.shape))
-    code.module.fill(np.ascontiguousarray(dots), *left.left(low), *right.right(high), code.parameters, values)
+    sides = *left.left(low), *right.right(high)
+    code.module.fill(np.ascontiguousarray(dots), *sides, code.parameters, values, *code.activations)
     values = _scaled(code, values, left.exponent[low, None] + right.exponent[high])
     if not np.isfinite(values).all():
         _, i, j = np.argwhere(~np.isfinite(values))[0]
