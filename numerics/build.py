@@ -36,7 +36,7 @@ def build(source: str) -> Any:
     Notes
     -----
     Numba compiles at the first call, in 0.5 to 2 s for a kernel of depth 3; the first with Hermite series of a process
-    takes 5 s more.
+    takes 5 s more. What it made is kept for other processes (`numerics.machine_code`).
     """
     with _lock:  # around the parser too: two threads in it can fail with a SystemError in Python 3.11
         tree = ast.parse(source)
