@@ -8,7 +8,7 @@ demo: .venv/ready
 	$(BIN)/python -m quasintk.studies.digits -o build/demo
 
 test: lint
-	$(BIN)/pytest -n auto --dist loadfile
+	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 
 test-slow: .venv/ready
 	$(BIN)/pytest -m slow --timeout 3600

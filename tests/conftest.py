@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from collections import Counter
 
 import pytest
 from hypothesis import settings
@@ -21,6 +22,12 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="rewrite tests/golden from today's output")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """tests/repo, whose single tests are the longest, then files of many tests: parallel workers end together."""
+    counts = Counter(item.path for item in items)
+    items.sort(key=lambda item: (item.path.parent.name != "repo", -counts[item.path]))
 
 
 def pytest_sessionfinish() -> None:
