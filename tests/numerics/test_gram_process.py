@@ -1,0 +1,61 @@
+"""Large Gram matrices in processes of their own: what they take in memory, and how fast an interrupt ends them."""
+
+import signal
+import subprocess
+import sys
+import time
+
+MEMORY = """
+import numpy as np
+import quasintk as qn
+
+def peak():
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("VmHWM"))
+
+kernel = qn.kernel("{activation}", depth=2, weights="{weights}", b_std={b_std})
+X = np.random.default_rng(0).standard_normal((6000, 32)).astype("{dtype}")
+kernel(X[:600])
+before = peak()
+K = kernel(X)
+print((peak() - before) * 1024 - K.nbytes)
+"""
+
+INTERRUPTED = """
+import numpy as np
+import quasintk as qn
+
+kernel = qn.kernel("erf", depth=3, weights="binary", b_std=0.3)
+X = np.random.default_rng(0).standard_normal((20000, 8))
+kernel(X[:600])
+print("ready", flush=True)
+try:
+    kernel(X)
+    print("finished")
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def growth(**options):
+    """Bytes by which the process grew beyond the result."""
+    done = subprocess.run(
+        [sys.executable, "-c", MEMORY.format(**options)], capture_output=True, text=True, check=True
+    )
+    return int(done.stdout)
+
+
+def test_memory_beyond_the_result():
+    """200 MB are allowed: what a call needs beside the result are the rows and two tiles for each thread."""
+    assert growth(activation="relu", weights="real", b_std=0, dtype="float32") < 200e6
+    assert growth(activation="relu", weights="binary", b_std=0.1, dtype="float64") < 200e6
+
+
+def test_an_interrupt_ends_it_within_a_second():
+    with subprocess.Popen([sys.executable, "-c", INTERRUPTED], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(0.5)  # the whole takes several seconds
+        process.send_signal(signal.SIGINT)
+        start = time.monotonic()
+        assert process.stdout.readline() == "interrupted\n"
+        assert time.monotonic() - start < 1
