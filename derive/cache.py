@@ -58,24 +58,20 @@ def remember(kind: str, content: str, compute: Callable[[], str], valid: Callabl
 
 def recall(kind: str, content: str, valid: Callable[[str], bool]) -> str | None:
     """The text stored for (kind, content) by this version of the program, None where none is, or none that `valid` accepts."""
-    key = _key(kind, content)
-    with _folder() if key else contextlib.nullcontext(None) as folder:
-        return None if folder is None else _read(folder, f"{key}.json", kind, content, valid)
+    with _folder() as folder:
+        return None if folder is None else _read(folder, _name(kind, content), kind, content, valid)
 
 
 def keep(kind: str, content: str, text: str) -> None:
     """Store a text for `recall`, as far as the disk lets, and there is a folder to trust."""
-    key, data = _key(kind, content), _record(kind, content, text)
-    with _folder() if key and len(data) <= LARGEST else contextlib.nullcontext(None) as folder:
-        if folder is not None:
-            with contextlib.suppress(OSError):
-                _write(folder, f"{key}.json", data)
-                _prune(folder)
+    with _folder() as folder, contextlib.suppress(OSError):
+        if folder is not None and len(data := _record(kind, content, text)) <= LARGEST:
+            _write(folder, _name(kind, content), data)
+            _prune(folder)
 
 
-def _key(kind: str, content: str) -> str | None:
-    version = _version()
-    return version and hashlib.sha256(json.dumps([kind, version, content]).encode()).hexdigest()
+def _name(kind: str, content: str) -> str:
+    return hashlib.sha256(json.dumps([kind, _version(), content]).encode()).hexdigest() + ".json"
 
 
 def _record(kind: str, content: str, text: str) -> bytes:
@@ -87,23 +83,23 @@ def _record(kind: str, content: str, text: str) -> bytes:
 
 @contextlib.contextmanager
 def _folder() -> Iterator[int | None]:
-    """An open descriptor of the folder, so that what was checked is what is used; None without a fit folder."""
+    """An open descriptor of the folder, so that what was checked is what is used; None without a fit folder, or a version."""
     descriptor = None
-    path = _path()
+    path = _path() if _version() else None
     if path is not None:
         with contextlib.suppress(OSError):
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
-        if descriptor is not None:
-            status = os.fstat(descriptor)
-            fit = status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-            yield descriptor if fit else None
-        else:
-            yield None
+        yield descriptor if descriptor is not None and _is_ours(os.fstat(descriptor)) else None
     finally:
         if descriptor is not None:
             os.close(descriptor)
+
+
+def _is_ours(status: os.stat_result) -> bool:
+    """Whether it belongs to this user, and nobody else can write it."""
+    return status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 def _path() -> Path | None:
@@ -121,8 +117,7 @@ def _read(folder: int, name: str, kind: str, content: str, valid: Callable[[str]
     try:
         with open(name, "rb", opener=_opener(folder, os.O_NONBLOCK)) as file:
             status = os.fstat(file.fileno())
-            ours = status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-            if not stat.S_ISREG(status.st_mode) or not ours:
+            if not stat.S_ISREG(status.st_mode) or not _is_ours(status):
                 return None
             data = file.read(LARGEST + 1)
         text = json.loads(data)["text"]

@@ -52,9 +52,8 @@ def _load(tree: ast.Module, source: str, name: str) -> types.ModuleType:
     module = types.ModuleType(name, ast.get_docstring(tree))
     filename = f"<{name}>"
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
-    sys.modules[name] = (
-        module  # Numba names functions after the module where it finds them, and what is stored must be told apart
-    )
+    # Numba names functions after the module where it finds them: stored ones must be told apart.
+    sys.modules[name] = module
     pointers = _pointers(tree)
     exec(compile(tree, filename, "exec"), module.__dict__)
     for node in tree.body:
