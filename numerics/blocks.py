@@ -14,8 +14,13 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from numerics.pool import on_all_cores
+
+Floats = NDArray[np.float64]
 SIDE = 256
 """Rows and columns of a block."""
+TASK = 1024
+"""Rows of a task that goes through them once."""
 NEAR = 1e-5
 """1 - rho^2 below which rounding of the product, 1e-15, may move the kernel of real weights, ~ sqrt(1 - rho^2), by more than 1e-13."""
 
@@ -25,17 +30,24 @@ def ranges(n: int, size: int = SIDE) -> Iterator[slice]:
     return (slice(start, min(start + size, n)) for start in range(0, n, size))
 
 
-def padded(rows: NDArray[Any], dtype: Any = np.float64) -> NDArray[Any]:
-    """The rows as C-contiguous dtype, with zeros behind them up to a multiple of SIDE."""
-    whole = np.zeros((-(-len(rows) // SIDE) * SIDE, rows.shape[1]), dtype)
-    whole[: len(rows)] = rows
+def padded(rows: Floats, dtype: Any = np.float64, divisors: Floats | None = None) -> NDArray[Any]:
+    """The rows, each by its divisor, as C-contiguous dtype with zeros behind them up to a multiple of SIDE."""
+    n, d = rows.shape
+    divisors = np.ones(n) if divisors is None else divisors
+    whole = np.empty((-(-n // SIDE) * SIDE, d), dtype)
+    whole[n:] = 0
+
+    def some(part: slice) -> None:
+        np.divide(rows[part], divisors[part, None], out=whole[part], casting="same_kind")
+
+    on_all_cores(some, ranges(n, TASK))
     return whole
 
 
-def squared_norms(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+def squared_norms(rows: Floats) -> Floats:
     """q = |x|^2 / d of every row, bitwise what `inner_products` gives for equal rows."""
     q = np.empty(len(rows))
-    _squared_norms(rows, q)
+    on_all_cores(lambda part: _squared_norms(rows[part], q[part]), ranges(len(rows), TASK))
     return q
 
 

@@ -38,14 +38,17 @@ def symmetric_band(unit: Any, weights: Any, near: Any, polynomials: Any, first: 
     """
     n = result.shape[1]
     rows = min(SIDE, n - first)
-    tile, values = _buffers(unit)
-    gaps, places = np.empty(SIDE * SIDE, unit.dtype), np.empty((SIDE * SIDE, 2), np.int32)
+    tile, spare, gaps, places = _buffers(unit, len(polynomials))
     for start in range(0, first + 1, SIDE):
         columns = min(SIDE, n - start)
         np.dot(unit[first : first + SIDE], unit[start : start + SIDE].T, tile)
         count = _nearly_parallel(tile, near, unit, first, rows, unit, start, columns, gaps, places)
         for o in range(len(polynomials)):
-            _fill(tile, values, polynomials[o], count, gaps, places, weights, first, weights, start)
+            values = tile
+            if o < len(polynomials) - 1:
+                values = spare
+                values[:, :] = tile
+            _fill(values, polynomials[o], count, gaps, places, weights, first, weights, start)
             write_mirrored(values, first, rows, start, columns, result[o])
 
 
@@ -63,15 +66,18 @@ def rectangular_band(
     """All tiles of rows first, .., first + SIDE - 1 against a second data set; result has shape (outputs, n, m)."""
     n, m = result.shape[1], result.shape[2]
     rows = min(SIDE, n - first)
-    tile, values = _buffers(unit)
-    gaps, places = np.empty(SIDE * SIDE, unit.dtype), np.empty((SIDE * SIDE, 2), np.int32)
+    tile, spare, gaps, places = _buffers(unit, len(polynomials))
     for start in range(0, m, SIDE):
         columns = min(SIDE, m - start)
         np.dot(unit[first : first + SIDE], others[start : start + SIDE].T, tile)
         count = _nearly_parallel(tile, near, unit, first, rows, others, start, columns, gaps, places)
         for o in range(len(polynomials)):
-            _fill(tile, values, polynomials[o], count, gaps, places, weights, first, other_weights, start)
-            write(values, rows, columns, result[o, first : first + rows, start : start + columns])
+            values = tile
+            if o < len(polynomials) - 1:
+                values = spare
+                values[:, :] = tile
+            _fill(values, polynomials[o], count, gaps, places, weights, first, other_weights, start)
+            write(values, first, rows, start, columns, result[o])
 
 
 @njit(nogil=True, error_model="numpy", cache=True)
@@ -93,8 +99,14 @@ def at_gap(
 
 
 @njit(inline="always")
-def _buffers(unit: Any) -> Any:
-    return np.empty((SIDE, SIDE), unit.dtype), np.empty((SIDE, SIDE), unit.dtype)
+def _buffers(unit: Any, outputs: Any) -> Any:
+    """The tile; where several outputs are computed from it, room for their values; gaps and places of nearly parallel pairs."""
+    return (
+        np.empty((SIDE, SIDE), unit.dtype),
+        np.empty((SIDE if outputs > 1 else 0, SIDE), unit.dtype),
+        np.empty(SIDE * SIDE, unit.dtype),
+        np.empty((SIDE * SIDE, 3), np.int32),
+    )
 
 
 @njit(error_model="numpy")
@@ -110,7 +122,7 @@ def _nearly_parallel(
     gaps: Any,
     places: Any,
 ) -> Any:
-    """The pairs with |t| > near: their places, and 1 - |t| = |x -+ y|^2 / 2 of the unit rows."""
+    """The pairs with |t| > near: their places and signs, and 1 - |t| = |x -+ y|^2 / 2 of the unit rows."""
     count = 0
     for i in range(rows):
         row = tile[i, :columns]
@@ -124,14 +136,14 @@ def _nearly_parallel(
                 for k in range(left.shape[1]):
                     gap = left[first + i, k] - sign * right[start + j, k]
                     total += gap * gap
-                gaps[count], places[count, 0], places[count, 1] = total / row.dtype.type(2), i, j
+                gaps[count] = total / row.dtype.type(2)
+                places[count, 0], places[count, 1], places[count, 2] = i, j, row[j] > 0
                 count += 1
     return count
 
 
 @njit(error_model="numpy")
 def _fill(
-    tile: Any,
     values: Any,
     polynomial: Any,
     count: Any,
@@ -142,14 +154,15 @@ def _fill(
     others: Any,
     start: Any,
 ) -> None:
-    """values = weights[first + i] others[start + j] P(tile[i, j]), from the gaps where pairs are nearly parallel."""
-    values[:, :] = tile
+    """Replace cosines t by weights[first + i] others[start + j] P(t), from the gaps where pairs are nearly parallel."""
     edge, knots, centres, scales, coefficients = polynomial
     evaluate(values, edge, knots, centres, scales, coefficients)
     for p in range(count):
         i, j = places[p, 0], places[p, 1]
-        values[i, j] = at_gap(gaps[p], tile[i, j] > 0, edge, knots, centres, scales, coefficients)
+        values[i, j] = at_gap(gaps[p], places[p, 2] > 0, edge, knots, centres, scales, coefficients)
     if weights.size:
+        right = others[start : start + SIDE]
         for i in range(values.shape[0]):
-            for j in range(values.shape[1]):
-                values[i, j] *= weights[first + i] * others[start + j]
+            row, left = values[i], weights[first + i]
+            for j in range(row.size):
+                row[j] *= left * right[j]

@@ -76,7 +76,7 @@ class CosineRoute:
     def _prepared(self, rows: Floats, q: Floats) -> tuple[NDArray[Any], NDArray[Any]]:
         """Unit rows with zeros behind them, and q^(power/2) if rows are scaled."""
         norms = np.sqrt(np.where(q > 0, q, 1) * rows.shape[1])
-        unit = blocks.padded(rows / norms[:, None], self.dtype)
+        unit = blocks.padded(rows, self.dtype, norms)
         weights = np.zeros(len(unit) if self.power else 0, self.dtype)
         weights[: len(q)] = self._weights(q)[: len(weights)]
         return unit, weights

@@ -22,6 +22,11 @@ def on_all_cores(task: Callable[[Any], None], items: Iterable[Any]) -> None:
 
     Tasks that release the GIL run side by side. An interrupt waits for those that have begun.
     """
+    items = list(items)
+    if len(items) == 1:
+        with one_blas_thread():
+            task(items[0])
+        return
     with one_blas_thread(), ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         futures = [pool.submit(task, item) for item in items]
         try:

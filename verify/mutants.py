@@ -318,7 +318,7 @@ MUTANTS = (
     Mutant("inner products over d - 1", "numerics/blocks.py",
         "    out /= d\n", "    out /= d - 1\n", "relu, biases"),
     Mutant("norms of one side forgotten", "numerics/cosine_pass.py",
-        "values[i, j] *= weights[first + i] * others[start + j]", "values[i, j] *= weights[first + i] * weights[first + i]", "relu"),
+        "row[j] *= left * right[j]", "row[j] *= left * left", "relu"),
     Mutant("Horner's scheme skips a coefficient", "numerics/chebyshev_evaluate.py",
         "* z + c[1]) * z + c[0]", "* z + c[0]) * z + c[0]", "relu"),
     # The sampled networks.
