@@ -37,6 +37,18 @@ class NotEnoughMemory(QuasintkError, MemoryError):
     """The result would not fit into the memory allowed."""
 
 
+class StoreMismatch(QuasintkError, ValueError):
+    """A store on the disk holds another matrix than this one, or is damaged."""
+
+
+class StoreLocked(QuasintkError, RuntimeError):
+    """Another process is writing a store."""
+
+
+class ClusterError(QuasintkError, RuntimeError):
+    """A cluster cannot be reached, was lost, or cannot compute a tile."""
+
+
 class VerificationFailed(QuasintkError, AssertionError):
     """A sampled network contradicts the kernel."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,32 +27,33 @@ SAME = 16 * np.finfo(np.float64).eps
 """Relative difference of |x|^2 up to which rows lie on one sphere: normalised rows differ by rounding."""
 SMALLEST, LARGEST = 1e-140, 1e140
 """|x|^2 / d whose powers are sure to be normal numbers; beyond, rows are scaled one by one (`pair_route`)."""
-NEAR = {np.dtype(np.float64): 1e-5, np.dtype(np.float32): 2e-3}
+NEAR = {np.dtype(np.float64): blocks.NEAR, np.dtype(np.float32): 2e-3}
 """1 - |t| below which rounding of t, 2e-16 and 1e-7, may move sqrt(1 - |t|) by more than 1e-13 and 2e-6."""
 
 
 @dataclass(frozen=True)
 class CosineRoute:
-    """K(x, y) = (q_x q_y)^(power/2) P(t) with one polynomial for each output."""
+    """K(x, y) = (q_x q_y)^(power/2) P(t) with one polynomial for each output, for one data set or two."""
 
     polynomials: tuple[CosinePolynomial, ...]
     power: int
     dtype: np.dtype[Any]
+    data: tuple[Floats, ...]
     norms: tuple[Floats, ...]
     """|x|^2 / d of every row of each data set."""
 
-    def symmetric(self, rows: Floats, result: NDArray[Any]) -> None:
-        """Fill result (outputs, n, n)."""
-        unit, weights = self._prepared(rows, self.norms[0])
+    def symmetric(self, result: NDArray[Any]) -> None:
+        """Fill result (outputs, n, n): all pairs of rows of the first data set."""
+        unit, weights = self._prepared[0]
         arguments, near = self._arguments, self._near
-        bands = range((len(rows) - 1) // blocks.SIDE * blocks.SIDE, -1, -blocks.SIDE)
+        bands = range((len(self.data[0]) - 1) // blocks.SIDE * blocks.SIDE, -1, -blocks.SIDE)
         on_all_cores(lambda first: symmetric_band(unit, weights, near, arguments, first, result), bands)
 
-    def rectangular(self, rows: Floats, others: Floats, result: NDArray[Any]) -> None:
-        """Fill result (outputs, n, m) for two data sets."""
-        left, right = map(self._prepared, (rows, others), self.norms)
+    def block(self, low: slice, high: slice, result: NDArray[Any]) -> None:
+        """Fill result (outputs, rows, columns): rows `low` of the first data set with rows `high` of the last; both begin at a multiple of SIDE."""
+        left, right = _part(self._prepared[0], low), _part(self._prepared[-1], high)
         arguments, near = self._arguments, self._near
-        bands = range(0, len(rows), blocks.SIDE)
+        bands = range(0, low.stop - low.start, blocks.SIDE)
         on_all_cores(lambda first: rectangular_band(*left, *right, near, arguments, first, result), bands)
 
     def diagonal(self) -> NDArray[Any]:
@@ -73,10 +74,13 @@ class CosineRoute:
     def _weights(self, q: Floats) -> NDArray[Any]:
         return np.asarray(q ** (self.power / 2), self.dtype)
 
-    def _prepared(self, rows: Floats, q: Floats) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Unit rows with zeros behind them, and q^(power/2) if rows are scaled."""
-        norms = np.sqrt(np.where(q > 0, q, 1) * rows.shape[1])
-        unit = blocks.padded(rows, self.dtype, norms)
+    @cached_property
+    def _prepared(self) -> tuple[tuple[NDArray[Any], NDArray[Any]], ...]:
+        """Unit rows of each data set with zeros behind them, and q^(power/2) if rows are scaled."""
+        return tuple(map(self._scaled, self.data, self.norms))
+
+    def _scaled(self, rows: Floats, q: Floats) -> tuple[NDArray[Any], NDArray[Any]]:
+        unit = blocks.unit_rows(rows, q, self.dtype)
         weights = np.zeros(len(unit) if self.power else 0, self.dtype)
         weights[: len(q)] = self._weights(q)[: len(weights)]
         return unit, weights
@@ -110,10 +114,18 @@ def cosine_route(
     if len(polynomials) < len(found):
         return None
     largest = max(float(np.abs(one.coefficients).max()) for one in polynomials) * known.max() ** power
-    return CosineRoute(polynomials, power, dtype, norms) if largest < np.finfo(dtype).max / 1e3 else None
+    return (
+        CosineRoute(polynomials, power, dtype, data, norms) if largest < np.finfo(dtype).max / 1e3 else None
+    )
 
 
 @lru_cache(maxsize=256)
 def _polynomial(kernel: Kernel, q: float, output: str, dtype: str) -> CosinePolynomial | None:
     with _lock:
         return cosine_polynomial(kernel, q, output, np.dtype(dtype))
+
+
+def _part(prepared: tuple[NDArray[Any], NDArray[Any]], part: slice) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Whole blocks that hold these rows."""
+    whole = slice(part.start, part.start + blocks.whole(part.stop - part.start))
+    return prepared[0][whole], prepared[1][whole]

@@ -1,24 +1,25 @@
-"""Gram matrices: the kernel of all pairs of rows, block by block on all cores."""
+"""Gram matrices: the kernel of all pairs of rows, in memory or on the disk."""
 
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from numerics import pair_route
-from numerics.arrays import as_rows, require_kernel
-from numerics.cosine_route import cosine_route
+from numerics.arrays import as_rows, load_array, require_kernel
+from numerics.blocks import SIDE
+from numerics.cluster import on_cluster
+from numerics.gram_route import gram_route
 from numerics.memory import guard
+from numerics.storage import begun_tile
+from numerics.stored import open_gram
+from numerics.tiles import Job, Report, tile_size, write_gram
 
 if TYPE_CHECKING:
     from numerics.kernel import Kernel
-
-Floats = NDArray[np.float64]
 
 
 def gram(
@@ -27,84 +28,138 @@ def gram(
     out: NDArray[Any] | str | os.PathLike[str] | None = None,
     dtype: object = None,
     memory: str | int | None = "4GB",
+    cluster: str | None = None,
+    resume: bool = False,
+    *,
     get: str = "ntk",
-) -> NDArray[Any]:
-    """Gram matrix of a data set.
+    tile: int | None = None,
+    full: bool = False,
+    shard: tuple[int, int] | None = None,
+    report: Report | None = None,
+) -> Any:
+    """Gram matrix of a data set: in memory, or on the disk.
 
     Parameters
     ----------
     kernel : Kernel
-    X : array, shape (n, d)
-    out : ndarray (n, n) or path ending in ".npy", optional
-        Where the result goes: an array of the result's dtype, or a file, written whole or not at all.
+    X : array, shape (n, d), or path of a .npy file of it
+    out : ndarray (n, n) or path ending in ".npy" or ".zarr", optional
+        Where the result goes: an array of the result's dtype, or a file or store, which may be larger than memory.
     dtype : float32 or float64, optional
         By default float32 for float32 data, else float64. Polynomials of the cosine are evaluated in this dtype, recursions in float64.
     memory : str or int
-        The most that the result may take in memory.
+        The most that the result, or what writing to the disk needs of it at a time, may take in memory.
+    cluster : "local:N", "tcp://host:port" or "file:scheduler.json", optional
+        Where tiles are computed (numerics.cluster); `out` must then lie on a disk that all workers see.
+    resume : bool
+        Whether to complete what is at `out`: tiles that are there are read and checked, the others computed.
     get : {"ntk", "nngp", "rounding"}
+    tile : int, optional
+        Rows of a tile on the disk, a multiple of 256; by default 2048, or what `memory` allows.
+    full : bool
+        Whether a store keeps both triangles; by default the upper one, and reading mirrors it.
+    shard : (i, N), optional
+        Compute every N-th tile only, from the i-th: N processes, each with its own i, share the work without knowing one another.
+    report : callable, optional
+        Called with the number of tiles on the disk and of all, whenever it grows.
 
     Returns
     -------
-    ndarray, shape (n, n)
-        Symmetric to the last bit; equal rows of X give equal rows.
+    ndarray, shape (n, n), or StoredGram
+        Symmetric to the last bit; equal rows of X give equal rows. For a path the file, mapped, or the opened store;
+        None where other shards of a .npy file are not done.
 
     Raises
     ------
     TypeError, ValueError
-        If X, out or dtype is not of the kind stated.
+        If X, out or an option is not of the kind stated.
     NotEnoughMemory
         If the result exceeds `memory`, or 80 % of what is available.
+    FileExistsError
+        If a store, or the beginning of a file, is there and not to be resumed.
+    StoreMismatch
+        If it was begun with another kernel, data, dtype or tile, or on another kind of machine.
+    StoreLocked
+        If another process is writing it.
 
     Notes
     -----
-    Cost O(n^2 (d + layers)); the same bits for any number of threads.
+    Cost O(n^2 (d + layers)). The same bytes for any number of threads, in memory or on the disk, whatever the tile. A .npy file
+    appears under its name when it is whole; tiles wait in NAME.npy.progress.
     """
     require_kernel(kernel)
-    rows, natural = as_rows(X)
+    source = Path(X) if isinstance(X, str | os.PathLike) else None
+    rows, natural = as_rows(X if source is None else load_array(source))
     result_dtype = natural if dtype is None else np.dtype(dtype)  # type: ignore[call-overload]  # checked below
     if result_dtype not in (np.float32, np.float64):
         raise ValueError(f"dtype must be float32 or float64, got {result_dtype}.")
-    shape = (1, len(rows), len(rows))
-    if isinstance(out, np.ndarray):
-        _check_out(out, shape[1:], result_dtype)
-        symmetric(kernel, rows, (get,), out[None])
+    if isinstance(out, str | os.PathLike):
+        job = job_of(
+            kernel,
+            rows,
+            Path(out),
+            result_dtype,
+            memory=memory,
+            resume=resume,
+            get=get,
+            tile=tile,
+            full=full,
+            source=source,
+        )
+        run = None if cluster is None else on_cluster(cluster)
+        write_gram(job, resume=resume, shard=shard, run=run, report=report or (lambda done, total: None))
+        return _opened(job.path)
+    if cluster is not None or resume or tile is not None or full or shard is not None:
+        raise ValueError(
+            "cluster, resume, tile, full and shard are for matrices on the disk: give out=, a path."
+        )
+    if out is not None:
+        if not isinstance(out, np.ndarray):
+            raise TypeError(
+                f"out must be an array, or a path ending in .npy or .zarr, got {type(out).__name__}."
+            )
+        _check_out(out, (len(rows), len(rows)), result_dtype)
+        gram_route(kernel, (get,), result_dtype, rows).symmetric(out[None])
         return out
-    path = _npy_path(out) if out is not None else None
     guard(len(rows) ** 2, result_dtype.itemsize, memory, f"The Gram matrix of {len(rows)} rows")
-    result: NDArray[Any] = symmetric(kernel, rows, (get,), np.empty(shape, result_dtype))[0]
-    if path is not None:
-        _write_npy(path, result)
-    return result
+    result = np.empty((1, len(rows), len(rows)), result_dtype)
+    gram_route(kernel, (get,), result_dtype, rows).symmetric(result)
+    return result[0]
 
 
-def symmetric(kernel: Kernel, rows: Floats, outputs: tuple[str, ...], result: NDArray[Any]) -> NDArray[Any]:
-    """Fill result (outputs, n, n) by the route that the kernel and the data allow."""
-    route = cosine_route(kernel, outputs, result.dtype, rows)
-    if route is not None:
-        route.symmetric(rows, result)
-    else:
-        pair_route.symmetric(kernel, rows, outputs, result)
-    return result
+def job_of(
+    kernel: Kernel,
+    rows: NDArray[np.float64],
+    path: Path,
+    dtype: np.dtype[Any],
+    *,
+    memory: str | int | None = "4GB",
+    resume: bool = False,
+    get: str = "ntk",
+    tile: int | None = None,
+    full: bool = False,
+    source: Path | None = None,
+) -> Job:
+    """What `gram` would compute to write a path: to be written, or estimated."""
+    if path.suffix not in (".npy", ".zarr"):
+        raise ValueError(f"out must be an array, or a path ending in .npy or .zarr, got {str(path)!r}.")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"The folder {str(path.parent)!r} of out does not exist: make it first.")
+    if path.suffix == ".npy" and path.is_dir():
+        raise IsADirectoryError(f"{str(path)!r} is a folder: choose another path.")
+    if not len(rows):
+        raise ValueError("X has no rows: there is nothing to store.")
+    if tile is None:
+        tile = (begun_tile(path) if resume else None) or tile_size(memory, dtype.itemsize)
+    elif isinstance(tile, bool) or not isinstance(tile, int) or tile < SIDE or tile % SIDE:
+        raise ValueError(f"tile must be a multiple of {SIDE}, got {tile!r}.")
+    return Job.of(kernel, rows, path, dtype, get, tile, full, source)
 
 
-def rectangular(
-    kernel: Kernel, rows: Floats, others: Floats, outputs: tuple[str, ...], result: NDArray[Any]
-) -> NDArray[Any]:
-    """Fill result (outputs, n, m) for two data sets, by the same route as all of the rows together."""
-    route = cosine_route(kernel, outputs, result.dtype, rows, others)
-    if route is not None:
-        route.rectangular(rows, others, result)
-    else:
-        pair_route.rectangular(kernel, rows, others, outputs, result)
-    return result
-
-
-def diagonal(kernel: Kernel, rows: Floats, outputs: tuple[str, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """K(x, x) of every row, shape (outputs, n): what `symmetric` has on its diagonal."""
-    route = cosine_route(kernel, outputs, dtype, rows)
-    if route is not None:
-        return route.diagonal()
-    return pair_route.diagonal(kernel, rows, outputs).astype(dtype)
+def _opened(path: Path) -> Any:
+    if path.suffix == ".zarr":
+        return open_gram(path)
+    return np.load(path, mmap_mode="r") if path.exists() else None
 
 
 def _check_out(out: NDArray[Any], shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
@@ -112,28 +167,3 @@ def _check_out(out: NDArray[Any], shape: tuple[int, ...], dtype: np.dtype[Any]) 
         raise ValueError(
             f"out must be a writeable array of shape {shape} and dtype {dtype}, got {out.shape}, {out.dtype}."
         )
-
-
-def _npy_path(out: str | os.PathLike[str]) -> Path:
-    if not isinstance(out, str | os.PathLike):
-        raise TypeError(f"out must be an array or a path ending in .npy, got {type(out).__name__}.")
-    path = Path(out)
-    if path.suffix != ".npy":
-        raise ValueError(f"out must be an array or a path ending in .npy, got {str(out)!r}.")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"The folder {str(path.parent)!r} of out does not exist: make it first.")
-    return path
-
-
-def _write_npy(path: Path, result: NDArray[Any]) -> None:
-    """Write beside the target, then rename: an interrupted run leaves no half file."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.save(file, result, allow_pickle=False)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

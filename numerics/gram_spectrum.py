@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,9 +16,12 @@ from scipy.sparse.linalg import LinearOperator
 from derive.errors import NumericalError
 from numerics import blocks
 from numerics.arrays import as_rows
-from numerics.gram import diagonal, gram, rectangular
+from numerics.checkpoint import Checkpoint
+from numerics.gram import gram
 from numerics.krylov import ASYMMETRY, EPS, Ritz, largest, power_of_two
 from numerics.memory import available_bytes, guard, parse_bytes
+from numerics.operator import GramOperator, strips
+from numerics.stored import StoredGram
 
 if TYPE_CHECKING:
     from numerics.kernel import Kernel
@@ -28,8 +33,6 @@ SMALL = 1_000
 """Rows up to which the dense route is the faster one (0.1 s on two cores)."""
 SHARE = 8
 """The dense route serves more than n / 8 values: a Krylov space of 4 columns a value is half of all then."""
-STRIP = 2**27
-"""Bytes of the rows of K that exist at a time, where K is computed or converted while it is multiplied."""
 TILE = 512
 
 
@@ -90,13 +93,19 @@ class GramSpectrum:
 
 
 def gram_spectrum(
-    kernel_or_K: object, X: object = None, top: int = 200, *, seed: int = 0, memory: str | int = "4GB"
+    kernel_or_K: object,
+    X: object = None,
+    top: int = 200,
+    *,
+    seed: int = 0,
+    memory: str | int = "4GB",
+    checkpoint: str | os.PathLike[str] | None = None,
 ) -> GramSpectrum:
     """The `top` algebraically largest eigenvalues of a kernel's Gram matrix.
 
     Parameters
     ----------
-    kernel_or_K : Kernel, symmetric array of shape (n, n), or scipy.sparse.linalg.LinearOperator
+    kernel_or_K : Kernel, symmetric array of shape (n, n), StoredGram, or scipy.sparse.linalg.LinearOperator
         Arrays of any real dtype are computed with in float64; their asymmetry, up to 1e-6 of the largest
         entry, is averaged away.
     X : array, shape (n, d), optional
@@ -107,7 +116,9 @@ def gram_spectrum(
         Of the Krylov space's random start.
     memory : str or int
         What K may take. A larger one, or one of more than half of what is available, is not stored: its rows
-        are computed (or converted, where an array is not float64) each time it is multiplied.
+        are computed (or read, or converted, where an array is not float64) each time it is multiplied.
+    checkpoint : path ending in ".npz", optional
+        Where block Lanczos keeps its basis between passes, for a call with the same arguments to go on from.
 
     Returns
     -------
@@ -140,7 +151,13 @@ def gram_spectrum(
     if dense and (n <= SMALL or SHARE * count > n):
         return _result(source, _dense(source, count), "dense")
     found = largest(
-        source.multiply, n, count, source.block(count), seed=int(seed), passes=200 if source.stored else 60
+        source.multiply,
+        n,
+        count,
+        source.block(count),
+        seed=int(seed),
+        passes=200 if source.stored else 60,
+        checkpoint=_checkpoint(checkpoint, source, count, int(seed)),
     )
     unsure = found.residual > n * EPS * found.norm
     if dense and unsure.any():
@@ -165,6 +182,8 @@ class _Source:
     stored: bool = True
     eps: float = EPS
     array: Floats | None = None
+    content: str = ""
+    """What tells it from others, where that is known."""
 
     def block(self, top: int) -> int:
         """Columns of a pass: 32 read a stored K fast enough; where each pass computes K, few passes count."""
@@ -180,6 +199,8 @@ def _source(kernel_or_K: object, X: object, limit: int) -> _Source:
         raise TypeError(f"X goes with a kernel, not with {type(kernel_or_K).__name__}: leave it out.")
     if isinstance(kernel_or_K, LinearOperator):
         return _of_operator(kernel_or_K)
+    if isinstance(kernel_or_K, StoredGram):
+        return _of_store(kernel_or_K, limit)
     return _of_array(kernel_or_K, limit)
 
 
@@ -191,22 +212,29 @@ def _of_kernel(kernel: Kernel, X: object, limit: int) -> _Source:
     if 8 * n * n <= limit:
         K = gram(kernel, rows, dtype=np.float64, memory=None)
         return _Source(n, lambda V: (V.T @ K).T, float(np.trace(K)), array=K)
-    trace = float(diagonal(kernel, rows, ("ntk",), rows.dtype).sum())
-    return _Source(n, lambda V: _computed(kernel, rows, V), trace, stored=False)
+    K = GramOperator(kernel, rows)
+    return _Source(n, K.matmat, float(K.diagonal().sum()), stored=False)
 
 
-def _computed(kernel: Kernel, rows: Floats, V: Floats) -> Floats:
-    """K V by strips of K's lower half: each strip S of rows gives S V, and S^T V of the columns before it."""
-    parts = list(_strips(len(rows)))
-    buffer = np.empty((1, parts[0].stop, len(rows)))
-    product = np.zeros(V.shape)
-    for part in parts:
-        start, stop = part.start, part.stop
-        S = buffer[:, : stop - start, :stop]
-        S = rectangular(kernel, rows[part], rows[:stop], ("ntk",), S)[0]
-        product[part] += S @ V[:stop]
-        product[:start] += S[:, :start].T @ V[part]
-    return product
+def _of_store(K: StoredGram, limit: int) -> _Source:
+    n, content = len(K), K.store.plan.to_json()
+    if 8 * n * n <= limit:
+        return replace(_of_array(np.asarray(K), limit), content=content)
+    trace = float(K.diagonal().sum(dtype=np.float64))
+    return _Source(n, K.__matmul__, trace, eps=_eps(K.dtype), content=content)
+
+
+def _checkpoint(
+    path: str | os.PathLike[str] | None, source: _Source, count: int, seed: int
+) -> Checkpoint | None:
+    if path is None:
+        return None
+    if Path(path).suffix != ".npz":
+        raise ValueError(f"A checkpoint is a path ending in .npz, got {str(path)!r}.")
+    return Checkpoint(
+        Path(path),
+        f"{count} eigenvalues of {source.n} rows, trace {source.trace}, seed {seed}; {source.content}",
+    )
 
 
 def _of_operator(K: Any) -> _Source:
@@ -253,7 +281,7 @@ def _of_array(value: object, limit: int) -> _Source:
 def _converted(K: NDArray[Any], V: Floats, symmetric: bool) -> Floats:
     """(K + K^T) V / 2 for an array of another type, by strips."""
     product = np.zeros(V.shape)
-    for part in _strips(len(K)):
+    for part in strips(len(K)):
         S = np.ascontiguousarray(K[part], dtype=np.float64)
         product[part] += S @ V
         if not symmetric:
@@ -324,7 +352,3 @@ def _limit(memory: str | int) -> int:
 def _eps(kind: np.dtype[Any]) -> float:
     """Relative rounding of entries of this type, computed with in float64."""
     return max(EPS, float(np.finfo(kind).eps)) if kind.kind == "f" else EPS
-
-
-def _strips(n: int) -> Iterator[slice]:
-    return blocks.ranges(n, min(n, max(256, STRIP // (8 * n) // 256 * 256)))

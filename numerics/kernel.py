@@ -23,12 +23,13 @@ from derive.numbers import Real, as_text, exact
 from derive.printing import latex
 from derive.recursion import Dual, LayerMoments, Recursion
 from derive.trace import Step, proof
-from numerics import gram
 from numerics.arrays import as_rows
 from numerics.build import build
 from numerics.emit import emit_domain, emit_numba, emit_numpy, emit_values
+from numerics.gram_route import gram_route
 from numerics.interpret import MULTIPRECISION, interpret
 from numerics.memory import guard
+from numerics.operator import GramOperator
 from numerics.pair_route import outside
 from numerics.route import routes
 from numerics.rules import has_series
@@ -86,9 +87,8 @@ class Kernel:
         rows, dtype = as_rows(X)
         if Y is None:
             guard(len(outputs) * len(rows) ** 2, dtype.itemsize, None, f"The Gram matrix of {len(rows)} rows")
-            result = gram.symmetric(
-                self, rows, outputs, np.empty((len(outputs), len(rows), len(rows)), dtype)
-            )
+            result = np.empty((len(outputs), len(rows), len(rows)), dtype)
+            gram_route(self, outputs, dtype, rows).symmetric(result)
         else:
             others, other_dtype = as_rows(Y, "Y")
             if rows.shape[1] != others.shape[1]:
@@ -98,14 +98,20 @@ class Kernel:
             dtype = np.promote_types(dtype, other_dtype)
             shape = (len(outputs), len(rows), len(others))
             guard(shape[0] * shape[1] * shape[2], dtype.itemsize, None, f"The {shape[1]} x {shape[2]} matrix")
-            result = gram.rectangular(self, rows, others, outputs, np.empty(shape, dtype))
+            result = np.empty(shape, dtype)
+            whole = slice(0, len(rows)), slice(0, len(others))
+            gram_route(self, outputs, dtype, rows, others).block(*whole, result)
         return result[0] if isinstance(get, str) else tuple(result)
 
     def diag(self, X: object, get: str | tuple[str, ...] = "ntk") -> Any:
         """K(x, x) of every row of X, shape (n,), or a tuple of them; what the Gram matrix has on its diagonal."""
         rows, dtype = as_rows(X)
-        result = gram.diagonal(self, rows, _outputs(get), dtype)
+        result = gram_route(self, _outputs(get), dtype, rows).diagonal().astype(dtype, copy=False)
         return result[0] if isinstance(get, str) else tuple(result)
+
+    def operator(self, X: object, get: str = "ntk") -> GramOperator:
+        """The Gram matrix as a `scipy.sparse.linalg.LinearOperator` that never holds it."""
+        return GramOperator(self, X, get)
 
     def on_sphere(self, q: Real = 1.0, get: str = "ntk") -> OnSphere:
         """K(t) for inputs with |x|^2 = |y|^2 = q d and cosine t."""

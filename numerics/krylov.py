@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import qr
 
+from numerics.checkpoint import Checkpoint
 from numerics.memory import guard
 
 Floats = NDArray[np.float64]
@@ -41,7 +42,13 @@ class Ritz:
 
 
 def largest(
-    multiply: Callable[[Floats], Floats], n: int, top: int, block: int, seed: int = 0, passes: int = 400
+    multiply: Callable[[Floats], Floats],
+    n: int,
+    top: int,
+    block: int,
+    seed: int = 0,
+    passes: int = 400,
+    checkpoint: Checkpoint | None = None,
 ) -> Ritz:
     """The `top` algebraically largest eigenvalues of a symmetric operator.
 
@@ -57,6 +64,8 @@ def largest(
         Of the random start.
     passes : int
         After so many the iteration ends, converged or not (but not before `top` columns are reached).
+    checkpoint : Checkpoint, optional
+        Where the basis is kept between passes, 16 n m bytes, and taken up again; gone at the end.
 
     Returns
     -------
@@ -86,7 +95,17 @@ def largest(
     passes = max(passes, -(-top // block))
     m, columns, due, wide = 0, 0, 2 * top, block >= top
     norm, scale, checks = 0.0, 1.0, list[tuple[int, float]]()
-    for done in range(1, passes + 1):
+    before = 0
+    if checkpoint is not None and (kept := checkpoint.load()) is not None:
+        before, m, columns, due, wide = map(int, kept["counts"])
+        norm, scale = map(float, kept["sizes"])
+        Q[:, :m], KQ[:, :m], new = kept["Q"], kept["KQ"], kept["new"]
+        H = Q[:, :m].T @ KQ[:, :m]
+        T[:m, :m] = (H + H.T) / 2
+    for done in range(before + 1, passes + 1):
+        if checkpoint is not None and done > before + 1:
+            counts, sizes = np.array([done - 1, m, columns, due, wide]), np.array([norm, scale])
+            checkpoint.save(counts=counts, sizes=sizes, Q=Q[:, :m], KQ=KQ[:, :m], new=new)
         old, m, columns = m, m + new.shape[1], columns + new.shape[1]
         Q[:, old:m] = new
         product = multiply(Q[:, old:m])
@@ -133,6 +152,8 @@ def largest(
     V, value = Q[:, :m] @ S[:, -top:], theta[-top:]
     residual = np.linalg.norm(KQ[:, :m] @ S[:, -top:] - V * value, axis=0) / np.linalg.norm(V, axis=0)
     norm = float(np.abs(theta).max())
+    if checkpoint is not None:
+        checkpoint.remove()
     return Ritz(scale * value[::-1], scale * residual[::-1], scale * norm, done, columns)
 
 

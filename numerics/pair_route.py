@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,41 +25,67 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 
-def symmetric(kernel: Kernel, rows: Floats, outputs: tuple[str, ...], result: NDArray[Any]) -> None:
-    """Fill result (outputs, n, n): blocks on and below the diagonal are computed and mirrored."""
+def pair_route(
+    kernel: Kernel, outputs: tuple[str, ...], rows: Floats, others: Floats | None = None
+) -> PairRoute:
+    """The route for one data set or two; raises DerivationError where the kernel is infinite at a row."""
     code = _Code.of(kernel, outputs)
-    data = _prepare(code, rows, "X")
-
-    def block(pair: tuple[slice, slice]) -> None:
-        low, high = pair
-        for values, matrix in zip(_block(code, data, low, data, high), result, strict=True):
-            write_mirrored(values, low.start, len(values), high.start, values.shape[1], matrix)
-
-    parts = list(blocks.ranges(len(rows)))
-    on_all_cores(block, [(low, high) for i, low in enumerate(parts) for high in parts[: i + 1]])
+    left = _prepare(code, rows, "X")
+    return PairRoute(code, left, left if others is None else _prepare(code, others, "Y"))
 
 
-def rectangular(
-    kernel: Kernel, rows: Floats, others: Floats, outputs: tuple[str, ...], result: NDArray[Any]
-) -> None:
-    """Fill result (outputs, n, m) for two data sets."""
-    code = _Code.of(kernel, outputs)
-    left, right = _prepare(code, rows, "X"), _prepare(code, others, "Y")
+@dataclass(frozen=True)
+class PairRoute:
+    """All pairs of prepared rows, in float64."""
 
-    def block(pair: tuple[slice, slice]) -> None:
-        result[:, pair[0], pair[1]] = _block(code, left, pair[0], right, pair[1])
+    code: _Code
+    left: _Rows
+    right: _Rows
+    _rooms: list[_Room] = field(default_factory=list, repr=False, compare=False)
 
-    columns = list(blocks.ranges(len(others)))
-    on_all_cores(block, [(low, high) for low in blocks.ranges(len(rows)) for high in columns])
+    def symmetric(self, result: NDArray[Any]) -> None:
+        """Fill result (outputs, n, n): blocks on and below the diagonal are computed and mirrored."""
 
+        def block(pair: tuple[slice, slice]) -> None:
+            low, high = pair
+            with self._room() as room:
+                for values, matrix in zip(_block(self, low, high, room), result, strict=True):
+                    write_mirrored(values, low.start, len(values), high.start, values.shape[1], matrix)
 
-def diagonal(kernel: Kernel, rows: Floats, outputs: tuple[str, ...]) -> Floats:
-    """K(x, x) of every row, shape (outputs, n)."""
-    code = _Code.of(kernel, outputs)
-    data = _prepare(code, rows, "X")
-    values = np.empty((len(outputs), len(rows)))
-    code.module.fill_diagonal(*data.left(slice(None)), code.parameters, values, *code.activations)
-    return _scaled(code, values, 2 * data.exponent)
+        parts = list(blocks.ranges(len(self.left.q)))
+        on_all_cores(block, [(low, high) for i, low in enumerate(parts) for high in parts[: i + 1]])
+
+    def block(self, low: slice, high: slice, result: NDArray[Any]) -> None:
+        """Fill result (outputs, rows, columns): rows `low` of the first data set with rows `high` of the last; both begin at a multiple of SIDE."""
+
+        def block(pair: tuple[slice, slice]) -> None:
+            rows, columns = (
+                slice(part.start - whole.start, part.stop - whole.start)
+                for part, whole in zip(pair, (low, high), strict=True)
+            )
+            with self._room() as room:
+                result[:, rows, columns] = _block(self, *pair, room)
+
+        columns = list(blocks.ranges(high.stop, start=high.start))
+        on_all_cores(
+            block, [(some, others) for some in blocks.ranges(low.stop, start=low.start) for others in columns]
+        )
+
+    def diagonal(self) -> Floats:
+        """K(x, x) of every row, shape (outputs, n)."""
+        code, data = self.code, self.left
+        values = np.empty((code.outputs, len(data.q)))
+        code.module.fill_diagonal(*data.left(slice(None)), code.parameters, values, *code.activations)
+        return _scaled(code, values, 2 * data.exponent)
+
+    @contextmanager
+    def _room(self) -> Iterator[_Room]:
+        """For one block; kept for the next: fresh pages cost as much as the arithmetic."""
+        room = self._rooms.pop() if self._rooms else _Room.of(self.code.outputs)
+        try:
+            yield room
+        finally:
+            self._rooms.append(room)
 
 
 def of_cosines(kernel: Kernel, q: float, cosines: Floats, output: str) -> Floats:
@@ -67,7 +95,8 @@ def of_cosines(kernel: Kernel, q: float, cosines: Floats, output: str) -> Floats
     tables, margin = code.known(norms)
     if margin is not None and not margin[0] > 0:
         raise DerivationError(outside(kernel, f"|x|^2 / d = {q:.6g}"))
-    one = _Rows.of(code, np.empty((1, 0)), norms, np.zeros(1, np.int64), tables)
+    nothing = np.empty((1, 0))
+    one = _Rows.of(code, nothing, nothing, norms, np.zeros(1, np.int64), tables)
     values = np.empty((1, 1, len(cosines)))
     for part in blocks.ranges(len(cosines)):
         count = len(cosines[part])
@@ -117,14 +146,16 @@ class _Code:
 
 @dataclass(frozen=True)
 class _Rows:
-    """Rows scaled by powers of two, x = 2^exponent scaled, with zeros behind them; q of the scaled rows.
+    """Rows scaled by powers of two, x = 2^exponent scaled; q, sqrt(q) and the unit rows of the scaled ones.
 
     `on_left` and `on_right` hold what the recursion needs of one row alone: Hermite coefficients, shape (n, ...), or the values of
     `row_x` and `row_y`, shape (values, n).
     """
 
     scaled: Floats
+    unit: Floats
     q: Floats
+    root: Floats
     exponent: NDArray[np.int64]
     on_left: Floats
     on_right: Floats
@@ -132,15 +163,21 @@ class _Rows:
 
     @staticmethod
     def of(
-        code: _Code, scaled: Floats, q: Floats, exponent: NDArray[np.int64], tables: Floats | None
+        code: _Code,
+        scaled: Floats,
+        unit: Floats,
+        q: Floats,
+        exponent: NDArray[np.int64],
+        tables: Floats | None,
     ) -> _Rows:
+        own = scaled, unit, q, np.sqrt(q), exponent
         if tables is not None:
-            return _Rows(scaled, q, exponent, tables, tables, 0)
+            return _Rows(*own, tables, tables, 0)
         left, right = (np.empty((count, len(q))) for count in code.counts)
         for name, values in (("rows_x", left), ("rows_y", right)):
             if len(values):
                 getattr(code.module, name)(q, code.parameters, values)
-        return _Rows(scaled, q, exponent, left, right, 1)
+        return _Rows(*own, left, right, 1)
 
     def left(self, part: slice) -> tuple[Floats, Floats]:
         """What compiled code takes for these rows, standing on the left."""
@@ -151,8 +188,24 @@ class _Rows:
         return self.q[part], _part(self.on_right, part, self.axis)
 
     def block(self, part: slice) -> Floats:
-        """The rows of a part, filled up to a block."""
-        return self.scaled[part.start : part.start + blocks.SIDE]
+        """The unit rows of a part, filled up to a block."""
+        return self.unit[part.start : part.start + blocks.SIDE]
+
+
+@dataclass(frozen=True)
+class _Room:
+    """A block's cosines, inner products, values, and whether these are finite."""
+
+    cosines: Floats
+    dots: Floats
+    values: Floats
+    finite: NDArray[np.bool_]
+
+    @staticmethod
+    def of(outputs: int) -> _Room:
+        square = blocks.SIDE, blocks.SIDE
+        shape = (outputs, *square)
+        return _Room(np.empty(square), np.empty(square), np.empty(shape), np.empty(shape, np.bool_))
 
 
 def _prepare(code: _Code, rows: Floats, name: str) -> _Rows:
@@ -171,7 +224,7 @@ def _prepare(code: _Code, rows: Floats, name: str) -> _Rows:
     if margin is not None and not (margin > 0).all():
         row = int(np.argmin(margin > 0))
         raise DerivationError(outside(code.kernel, f"row {row} of {name}, |x|^2 / d = {q[row]:.6g}"))
-    return _Rows.of(code, blocks.padded(rows), q, exponent, tables)
+    return _Rows.of(code, rows, blocks.unit_rows(rows, q), q, exponent, tables)
 
 
 def outside(kernel: Kernel, where: str) -> str:
@@ -191,15 +244,21 @@ def outside(kernel: Kernel, where: str) -> str:
     )
 
 
-def _block(code: _Code, left: _Rows, low: slice, right: _Rows, high: slice) -> Floats:
-    dots = np.empty((blocks.SIDE, blocks.SIDE))
-    blocks.inner_products(left.block(low), right.block(high), left.q[low], right.q[high], dots)
-    dots = dots[: low.stop - low.start, : high.stop - high.start]
-    values = np.empty((code.outputs, *dots.shape))
-    sides = *left.left(low), *right.right(high)
-    code.module.fill(np.ascontiguousarray(dots), *sides, code.parameters, values, *code.activations)
+def _block(route: PairRoute, low: slice, high: slice, room: _Room) -> Floats:
+    code, left, right = route.code, route.left, route.right
+    shape = low.stop - low.start, high.stop - high.start
+    dots, values, finite = room.dots, room.values, room.finite
+    if shape != dots.shape:
+        dots, values, finite = (
+            np.empty((*array.shape[:-2], *shape), array.dtype) for array in (dots, values, finite)
+        )
+    rows = left.scaled[low], right.scaled[high]
+    blocks.inner_products(
+        left.block(low), right.block(high), *rows, left.root[low], right.root[high], room.cosines, dots
+    )
+    code.module.fill(dots, *left.left(low), *right.right(high), code.parameters, values, *code.activations)
     values = _scaled(code, values, left.exponent[low, None] + right.exponent[high])
-    if not np.isfinite(values).all():
+    if not np.isfinite(values, out=finite).all():
         _, i, j = np.argwhere(~np.isfinite(values))[0]
         if np.isnan(values[:, i, j]).any() and has_series(code.kernel.ir):
             raise NumericalError(

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
+from numba import config
 from threadpoolctl import OpenBLASController, ThreadpoolController
 
 _lock = threading.Lock()
@@ -18,7 +19,7 @@ _inside: list[tuple[int, ...]] = []
 
 
 def on_all_cores(task: Callable[[Any], None], items: Iterable[Any]) -> None:
-    """Run `task` on every item, one thread for each core of this process; the first error cancels what has not begun.
+    """Run `task` on every item, one thread for each of its `cores`; the first error cancels what has not begun.
 
     Tasks that release the GIL run side by side. An interrupt waits for those that have begun.
     """
@@ -27,7 +28,7 @@ def on_all_cores(task: Callable[[Any], None], items: Iterable[Any]) -> None:
         with one_blas_thread():
             task(items[0])
         return
-    with one_blas_thread(), ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    with one_blas_thread(), ThreadPoolExecutor(cores()) as pool:
         futures = [pool.submit(task, item) for item in items]
         try:
             for future in futures:
@@ -35,6 +36,11 @@ def on_all_cores(task: Callable[[Any], None], items: Iterable[Any]) -> None:
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise
+
+
+def cores() -> int:
+    """Threads that this process may use: its affinity, or NUMBA_NUM_THREADS where that is less."""
+    return min(len(os.sched_getaffinity(0)), int(config.NUMBA_NUM_THREADS))
 
 
 @contextmanager

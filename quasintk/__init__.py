@@ -31,9 +31,11 @@ if TYPE_CHECKING:
     from numerics.inclusion import compare as compare
     from numerics.kernel import Kernel as Kernel
     from numerics.mixture import equivalent_gaussian_mixture as equivalent_gaussian_mixture
+    from numerics.stored import open_gram as open_gram
     from numerics.zonal import spectrum as spectrum
     from quasintk import baselines as baselines
     from quasintk import errors as errors
+    from quasintk import lowrank as lowrank
     from quasintk import testing as testing
     from quasintk.pipeline import kernel as kernel
     from verify.check import verify as verify
@@ -54,6 +56,7 @@ _PUBLIC = {
     "gram_spectrum": "numerics.gram_spectrum",
     "kernel": "quasintk.pipeline",
     "mlp": "derive.network",
+    "open_gram": "numerics.stored",
     "predict_decay": "derive.predict",
     "spectrum": "numerics.zonal",
     "quasi_network": "verify.quasi",
@@ -61,7 +64,7 @@ _PUBLIC = {
     "verify": "verify.check",
 }
 __all__ = list(_PUBLIC)
-_MODULES = ("baselines", "errors", "testing")
+_MODULES = ("baselines", "errors", "lowrank", "testing")
 
 
 def __getattr__(name: str) -> Any:

@@ -7,6 +7,7 @@ import os
 import platform
 import sys
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from quasintk._siblings import siblings
@@ -48,6 +49,31 @@ def examine() -> tuple[Finding, ...]:
         *(_extra(name, members) for name, members in EXTRAS.items()),
         Finding("cores", True, str(len(os.sched_getaffinity(0)))),
         _memory(),
+    )
+
+
+def examine_store(path: Path) -> tuple[Finding, ...]:
+    """A Gram matrix on the disk: every byte is read."""
+    from numerics.storage import existing
+
+    store = existing(path)
+    whole, missing, damaged = store.state()
+    plan = store.plan
+    return (
+        Finding("store", True, f"{plan.n} x {plan.n}, {plan.dtype}, tiles of {plan.tile} rows"),
+        Finding("whole tiles", True, str(len(whole))),
+        Finding("missing tiles", not missing, _listed(missing)),
+        Finding("damaged tiles", not damaged, _listed(damaged)),
+    )
+
+
+def _listed(tiles: list[tuple[int, int]]) -> str:
+    """All of them up to ten, with what to do."""
+    if not tiles:
+        return "none"
+    more = f" and {len(tiles) - 10} more" if len(tiles) > 10 else ""
+    return (
+        f"{', '.join(map(str, tiles[:10]))}{more}: quasintk gram with the same kernel and data, and --resume"
     )
 
 

@@ -53,7 +53,7 @@ SUMMARIES = {
 
 EPILOG = (
     "Exit codes: 0 ok, 1 internal error, 2 usage or bad input, 3 no closed form, 4 verification failed, "
-    "5 numerical failure, 130 interrupted."
+    "5 numerical failure, 6 store or data mismatch, 75 store locked by another writer, 130 interrupted."
 )
 
 
@@ -100,6 +100,8 @@ def _known(error: Exception) -> int:
         (errors.VerificationFailed, 4),
         (errors.NumericalError, 5),
         (errors.CertificateError, 1),
+        (errors.StoreMismatch, 6),
+        (errors.StoreLocked, 75),
         (errors.QuasintkError, 2),
     )
     for kind, code in codes:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 
 import click
 
-from quasintk.health import examine
+from quasintk.health import examine, examine_store
 
 
 @click.command("doctor")
+@click.argument("store", required=False, type=click.Path(exists=True, file_okay=False))
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable result.")
-def command(as_json: bool) -> None:
-    """Report the installation's health: packages, versions, extras, cores, memory."""
-    findings = examine()
+def command(store: str | None, as_json: bool) -> None:
+    """Report the installation's health: packages, versions, extras, cores, memory.
+
+    Of a STORE, such as G.zarr, report missing and damaged tiles, and exit with 6 if there are any.
+    """
+    findings = examine() if store is None else examine_store(Path(store))
     if as_json:
         click.echo(json.dumps([finding.to_dict() for finding in findings], indent=1))
     else:
@@ -22,4 +27,4 @@ def command(as_json: bool) -> None:
         for finding in findings:
             click.echo(f"{'ok ' if finding.ok else 'BAD'}  {finding.name:{width}}  {finding.detail}")
     if not all(finding.ok for finding in findings):
-        sys.exit(1)
+        sys.exit(1 if store is None else 6)

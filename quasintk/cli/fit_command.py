@@ -13,7 +13,7 @@ from click.core import ParameterSource
 from numerics.decay_fit import DecayFit
 from numerics.fit import fit_decay
 from numerics.laws import LAWS
-from quasintk.cli.arrays import load_array
+from numerics.arrays import load_array
 from quasintk.cli.options import writable, write_text
 
 COLUMNS = ("degree", "eigenvalue", "log_eigenvalue", "multiplicity", "rel_error")

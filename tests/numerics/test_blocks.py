@@ -11,19 +11,22 @@ from numerics.pool import one_blas_thread
 
 def products(A, B):
     """Of two blocks, filled up."""
-    out = np.empty((blocks.SIDE, blocks.SIDE))
+    out, room = np.empty((len(A), len(B))), np.empty((blocks.SIDE, blocks.SIDE))
     norms = blocks.squared_norms(A), blocks.squared_norms(B)
+    units = map(blocks.unit_rows, (A, B), norms)
     with one_blas_thread():
-        blocks.inner_products(blocks.padded(A), blocks.padded(B), *norms, out)
-    return out[: len(A), : len(B)]
+        blocks.inner_products(*units, A, B, *map(np.sqrt, norms), room, out)
+    return out
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 7), (4, 8), (9, 5), (256, 3)])
 def test_inner_products(shape):
+    """To d eps |x| |y|, also of rows whose squares are large and small."""
     rng = np.random.default_rng(0)
-    A, B = rng.normal(size=shape), rng.normal(size=(6, shape[1]))
-    exact = [[math.fsum(x * y) / shape[1] for y in B] for x in A]
-    assert products(A, B) == pytest.approx(np.array(exact), abs=1e-15 * shape[1])
+    A, B = rng.normal(size=shape) * 1e60, rng.normal(size=(6, shape[1])) * 1e-60
+    exact = np.array([[math.fsum(x * y) / shape[1] for y in B] for x in A])
+    scale = np.linalg.norm(A, axis=1)[:, None] * np.linalg.norm(B, axis=1)
+    assert (np.abs(products(A, B) - exact) <= np.finfo(float).eps * scale).all()
 
 
 @pytest.mark.parametrize("d", [1, 2, 13, 784])

@@ -9,8 +9,8 @@ from gram_errors import off
 
 import quasintk as qn
 from derive.ir import OUTPUTS
-from numerics import pair_route
 from numerics.cosine_route import MANY, cosine_route
+from numerics.pair_route import pair_route
 from numerics.interpret import MULTIPRECISION, interpret
 from numerics.pool import one_blas_thread
 
@@ -41,7 +41,7 @@ def on_sphere(n, d=9, seed=0):
 
 def pairwise(kernel, X, outputs=OUTPUTS):
     result = np.empty((len(outputs), len(X), len(X)))
-    pair_route.symmetric(kernel, X, outputs, result)
+    pair_route(kernel, outputs, X).symmetric(result)
     return result
 
 

@@ -14,6 +14,8 @@ from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 from derive.errors import NotEnoughMemory, NumericalError
 from numerics import gram_spectrum as module
+from numerics import operator
+from numerics.cosine_route import CosineRoute
 from numerics.gram_spectrum import gram_spectrum
 from numerics.krylov import EPS, Ritz
 from quasintk.pipeline import kernel
@@ -75,15 +77,15 @@ def test_every_route_agrees_with_lapack(one):
 
 
 def test_rows_computed_on_demand_never_make_the_matrix(monkeypatch):
-    sizes, compute = [], module.rectangular
+    sizes, compute = [], CosineRoute.block
 
-    def watched(one, rows, others, outputs, result):
+    def watched(route, low, high, result):
         sizes.append(result.size)
-        return compute(one, rows, others, outputs, result)
+        return compute(route, low, high, result)
 
-    monkeypatch.setattr(module, "rectangular", watched)
+    monkeypatch.setattr(CosineRoute, "block", watched)
     monkeypatch.setattr(module, "gram", None)
-    monkeypatch.setattr(module, "STRIP", 2**20)
+    monkeypatch.setattr(operator, "STRIP", 2**20)
     n = len(DATA)
     found = gram_spectrum(REAL, DATA, top=5, memory="1MB")
     assert max(sizes) <= 256 * n
