@@ -40,7 +40,7 @@ lint: .venv/ready
 # The lock holds hashes and no addresses; it serves Python 3.11 to 3.13 on Linux.
 lock:
 	$(BIN)/pip install --quiet uv
-	$(BIN)/uv pip compile pyproject.toml --extra dev --extra sklearn --extra report --universal --python-version 3.11 \
+	$(BIN)/uv pip compile pyproject.toml --extra dev --extra sklearn --extra report --extra scale --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet -o lock.txt
 
 clean:

@@ -12,8 +12,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -25,7 +26,9 @@ from numerics.tiles import Job, Runner
 if TYPE_CHECKING:
     from distributed import Client
 
-S, I, R = TypeVar("S"), TypeVar("I"), TypeVar("R")
+S = TypeVar("S")
+T = TypeVar("T")
+R = TypeVar("R")
 PATIENCE = 30
 """Seconds to wait for a scheduler, and for its first worker."""
 TRIES = 3
@@ -43,8 +46,8 @@ def on_cluster(address: str) -> Runner:
 
 
 def on_workers(
-    address: str, function: Callable[[S, I], R], shared: S, items: Sequence[I]
-) -> Generator[tuple[I, R], None, None]:
+    address: str, function: Callable[[S, T], R], shared: S, items: Sequence[T]
+) -> Generator[tuple[T, R], None, None]:
     """function(shared, item) for every item, in the order in which workers finish.
 
     Parameters
@@ -53,7 +56,7 @@ def on_workers(
     function : callable
         Of a module that workers can import.
     shared
-        Sent to every worker once.
+        Sent once; workers pass it on.
     items : sequence
         One task each.
 
@@ -64,27 +67,52 @@ def on_workers(
     """
     if not items:
         return
-    from distributed import as_completed
+    from distributed import CancelledError, as_completed
 
-    failed: list[tuple[I, str]] = []
+    completed: Any = as_completed
+    failed: list[tuple[T, str]] = []
     with _joined(address) as client:
-        data = client.scatter(shared, broadcast=True, hash=False)
-        futures = {client.submit(function, data, item, pure=False): item for item in items}
-        for future in as_completed(futures):
+        engine: Any = client  # dask is typed in part
+        data = engine.submit(
+            _same, shared, pure=False
+        )  # a task, which dask repeats where a worker dies with its result
+
+        tries: Counter[T] = Counter()
+        futures: dict[Any, T] = {}
+
+        def submit(item: T) -> Any:
+            tries[item] += 1
+            future = engine.submit(function, data, item, pure=False)
+            futures[future] = item
+            return future
+
+        done = completed([submit(item) for item in items], loop=client.loop)
+        for future in done:
             item = futures.pop(future)
-            if future.status == "finished":
-                yield item, future.result()
-            elif future.status == "error":
+            if future.status == "error":
                 failed.append((item, _reason(future.exception())))
-            else:
+                continue
+            with suppress(CancelledError):  # its worker died before it was asked
+                result = future.result()
+                yield item, result
+                continue
+            if client.status != "running":
                 raise ClusterError(
                     f"The scheduler at {address} was lost with {len(futures) + 1} tasks to go: start one, and run the same command with --resume."
                 )
+            if tries[item] < 2 * TRIES:
+                done.add(submit(item))
+            else:
+                failed.append((item, f"its result was lost {tries[item]} times"))
     if failed:
         item, reason = failed[0]
         raise ClusterError(
             f"{len(failed)} of {len(items)} tasks failed, first {item}: {reason}. The others are done: resume to try these once more."
         )
+
+
+def _same(shared: S) -> S:
+    return shared
 
 
 def _write(job: Job, tile: Tile) -> Digests:
@@ -105,6 +133,7 @@ def _joined(address: str) -> Iterator[Client]:
     settings = {
         "distributed.scheduler.allowed-failures": TRIES,
         "distributed.comm.timeouts.connect": f"{PATIENCE}s",
+        "distributed.admin.large-graph-warning-threshold": "1TB",
     }
     kind, _, rest = address.partition(":")
     with dask.config.set(settings):

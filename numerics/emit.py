@@ -35,7 +35,7 @@ def emit_numba(kernel: ir.KernelIR, outputs: tuple[str, ...], title: str) -> str
 
     `fill(dots, q_x, X, q_y, Y, parameters, out)` sets out[o, i, j] to output o of rows i and j, given their
     inner products dots[i, j] = x_i . y_j / d; the exact diagonal is used where both rows are equal. X and Y hold what depends on
-    one row alone, from `rows_x(q_x, parameters, X)` and `rows_y`, shapes (values of `row_x`, n). With Hermite series they are each
+    one row alone, from `rows(q_x, parameters, X)`, shapes (values of `row`, n). With Hermite series they are each
     row's coefficients, from `tables(q_x, parameters, X, margins, f)`, and the last argument of all loops is the module's `f`, the
     activations: a pointer that machine code for other processes must not hold.
     """
@@ -162,7 +162,7 @@ def _function(name: str, program: ir.Program, dialect: Dialect, rules: Rules) ->
             lines += printer.rows(assign.value)
         lines.append(f"{printer.assign(assign).ljust(min(width, 72))}  # {assign.source}")
     results = [printer.node(node, 0) for _, node in program.outputs]
-    if name in ("pair", "diagonal", "row_x", "row_y", "joined"):
+    if name in ("pair", "diagonal", "row", "joined"):
         lines.append(f"return ({', '.join(results)},)")
     else:
         lines.append(f"return {results[0]}")
@@ -281,13 +281,18 @@ NUMPY = Dialect(
 _SERIES_LOOPS = '''\
 @njit(nogil=True, error_model="numpy")
 def fill(dots, q_x, X, q_y, Y, parameters, out, f):
-    """out[o, i, j] = output o of row i and row j, from their inner products over d."""
+    """out[o, i, j] = output o of row i and row j, from their inner products over d.
+
+    The row of larger |x|^2 goes first: K(x, y) is K(y, x) to the last bit.
+    """
     for i in range(dots.shape[0]):
         for j in range(dots.shape[1]):
             if dots[i, j] == q_x[i] and dots[i, j] == q_y[j]:
                 values = diagonal(q_x[i], f, X[i]{parameters})
             else:
-                values = pair(q_x[i], q_y[j], dots[i, j], f, X[i], Y[j]{parameters})
+                first, second = (X[i], Y[j]) if q_x[i] >= q_y[j] else (Y[j], X[i])
+                high, low = max(q_x[i], q_y[j]), min(q_x[i], q_y[j])
+                values = pair(high, low, dots[i, j], f, first, second{parameters})
             for o in range(out.shape[0]):
                 out[o, i, j] = values[o]
 

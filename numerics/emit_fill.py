@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
 from derive import ir
@@ -11,15 +12,14 @@ INPUTS = {"q_x": "x", "q_y": "y", "m_0": "m"}
 
 @dataclass(frozen=True)
 class Split:
-    """A pair's program in three: of x alone, of y alone, and the rest, whose inputs are values of the first two and m_0."""
+    """A pair's program in two: of one row alone, and the rest, whose inputs are its values for x, those for y, and m_0."""
 
-    row_x: ir.Program
-    row_y: ir.Program
+    row: ir.Program
     joined: ir.Program
 
 
 def split(pair: ir.Program) -> Split:
-    """Every assignment goes to the rows it depends on; what depends on neither stays with the rest."""
+    """Every assignment goes to the row it depends on, x or y, which are alike; what depends on neither or both is the rest."""
     depends = {name: {of} for name, of in INPUTS.items()}
     for assign in pair.body:
         depends[assign.target] = {of for name in ir.names_in(assign.value) for of in depends.get(name, ())}
@@ -27,72 +27,71 @@ def split(pair: ir.Program) -> Split:
     body = tuple(assign for assign in pair.body if assign.target not in alone)
     nodes = [assign.value for assign in body] + [node for _, node in pair.outputs]
     read = dict.fromkeys(name for node in nodes for name in ir.names_in(node))
-    values = {of: tuple(name for name in read if alone.get(name) == of) for of in "xy"}
-    joined = replace(pair, inputs=(*values["x"], *values["y"], "m_0"), body=body)
-    return Split(_row(pair, "q_x", values["x"]), _row(pair, "q_y", values["y"]), joined)
+    values = dict.fromkeys(name if alone[name] == "x" else _mirrored(name) for name in read if name in alone)
+    joined = replace(pair, inputs=(*values, *map(_mirrored, values), "m_0"), body=body)
+    named = replace(pair, inputs=("q_x",), outputs=tuple((name, ir.Name(name)) for name in values))
+    return Split(named.restricted(*values) if values else replace(named, body=()), joined)
 
 
-def _row(pair: ir.Program, given: str, values: tuple[str, ...]) -> ir.Program:
-    named = replace(pair, inputs=(given,), outputs=tuple((name, ir.Name(name)) for name in values))
-    return named.restricted(*values) if values else replace(named, body=())
+def _mirrored(name: str) -> str:
+    """Q_x_1 to Q_y_1, and back."""
+    return re.sub(r"(?<=_)[xy](?=\d*(_|$))", lambda found: "yx"["xy".index(found[0])], name)
 
 
 def loops(found: Split, outputs: int) -> str:
-    """`rows_x`, `rows_y`, `fill` and `fill_diagonal` as text; rows of which nothing is needed have no function."""
+    """`rows`, `fill` and `fill_diagonal` as text; without a value of one row alone there is no `rows`."""
     parameters = found.joined.parameters
-    left, right = (len(program.outputs) for program in (found.row_x, found.row_y))
+    count = range(len(found.row.outputs))
     arguments = [
-        *(f"x_{k}" for k in range(left)),
-        *(f"y_{k}[j]" for k in range(right)),
+        *(f"y_{k} if swap else x_{k}" for k in count),
+        *(f"x_{k} if swap else y_{k}" for k in count),
         "m[j]",
         *parameters,
     ]
     names = "".join(f", {name}" for name in parameters)
     unpacked = "".join(f"\n    {name} = parameters[{i}]" for i, name in enumerate(parameters))
     store = [f"o_{k}[j] = values[{k}]" for k in range(outputs)]
-    rows = [
-        _ROWS.format(of=of, OF=of.upper(), side=side, parameters=unpacked, names=names)
-        for of, side, count in (("x", "left", left), ("y", "right", right))
-        if count
-    ]
-    return "\n\n".join(
-        [
-            *rows,
-            _FILL.format(
-                parameters=unpacked,
-                names=names,
-                y="".join(f"\n    y_{k} = Y[{k}]" for k in range(right)),
-                x="".join(f"\n        x_{k} = X[{k}, i]" for k in range(left)),
-                o="".join(f"\n        o_{k} = out[{k}, i]" for k in range(outputs)),
-                arguments=", ".join(arguments),
-                store="".join(f"\n            {line}" for line in store),
-                patch="".join(f"\n                {line}" for line in store),
-            ),
-        ]
+    fill = _FILL.format(
+        parameters=unpacked,
+        names=names,
+        Y="".join(f"\n    Y_{k} = Y[{k}]" for k in count),
+        x="".join(f"\n        x_{k} = X[{k}, i]" for k in count),
+        o="".join(f"\n        o_{k} = out[{k}, i]" for k in range(outputs)),
+        y="".join(f"\n            y_{k} = Y_{k}[j]" for k in count),
+        arguments="".join(f"\n                {one}," for one in arguments),
+        store="".join(f"\n            {line}" for line in store),
+        patch="".join(f"\n                {line}" for line in store),
     )
+    return f"{_ROWS.format(parameters=unpacked, names=names)}\n\n{fill}" if count else fill
 
 
 _ROWS = '''\
 @njit(nogil=True, error_model="numpy")
-def rows_{of}(q_{of}, parameters, {OF}):
-    """{OF}[:, i] = what depends on row i alone, standing on the {side}."""{parameters}
-    for i in range(q_{of}.size):
-        values = row_{of}(q_{of}[i]{names})
-        for k in range({OF}.shape[0]):
-            {OF}[k, i] = values[k]
+def rows(q_x, parameters, X):
+    """X[:, i] = what depends on row i alone."""{parameters}
+    for i in range(q_x.size):
+        values = row(q_x[i]{names})
+        for k in range(X.shape[0]):
+            X[k, i] = values[k]
 '''
 
 _FILL = '''\
 @njit(nogil=True, error_model="numpy")
 def fill(dots, q_x, X, q_y, Y, parameters, out):
-    """out[o, i, j] = output o of row i and row j, from their inner products over d; equal rows go through `diagonal`."""{parameters}{y}
+    """out[o, i, j] = output o of row i and row j, from their inner products over d; equal rows go through `diagonal`.
+
+    The row of larger |x|^2 goes first: K(x, y) is K(y, x) to the last bit.
+    """{parameters}{Y}
     for i in range(dots.shape[0]):
-        m = dots[i]{x}{o}
+        m = dots[i]
+        q = q_x[i]{x}{o}
         for j in range(m.size):
-            values = joined({arguments}){store}
+            swap = q_y[j] > q{y}
+            values = joined({arguments}
+            ){store}
         for j in range(m.size):
-            if m[j] == q_x[i] and m[j] == q_y[j]:
-                values = diagonal(q_x[i]{names}){patch}
+            if m[j] == q and m[j] == q_y[j]:
+                values = diagonal(q{names}){patch}
 
 
 @njit(nogil=True, error_model="numpy")

@@ -50,8 +50,9 @@ def write_arrays(path: Path, **arrays: NDArray[Any]) -> None:
     draft = part(path)
     with _opened(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as file:
         before("write", draft)
+        savez: Any = np.savez
         with open(file, "wb", closefd=False) as stream:
-            np.savez(stream, **arrays)
+            savez(stream, **arrays)
         _sync(file, draft)
     finish(path)
 

@@ -97,15 +97,18 @@ def largest(
     norm, scale, checks = 0.0, 1.0, list[tuple[int, float]]()
     before = 0
     if checkpoint is not None and (kept := checkpoint.load()) is not None:
-        before, m, columns, due, wide = map(int, kept["counts"])
+        before, m, columns, due = map(int, kept["counts"])
+        wide = bool(kept["wide"])
         norm, scale = map(float, kept["sizes"])
         Q[:, :m], KQ[:, :m], new = kept["Q"], kept["KQ"], kept["new"]
         H = Q[:, :m].T @ KQ[:, :m]
         T[:m, :m] = (H + H.T) / 2
     for done in range(before + 1, passes + 1):
         if checkpoint is not None and done > before + 1:
-            counts, sizes = np.array([done - 1, m, columns, due, wide]), np.array([norm, scale])
-            checkpoint.save(counts=counts, sizes=sizes, Q=Q[:, :m], KQ=KQ[:, :m], new=new)
+            counts, sizes = np.array([done - 1, m, columns, due]), np.array([norm, scale])
+            checkpoint.save(
+                counts=counts, wide=np.array(wide), sizes=sizes, Q=Q[:, :m], KQ=KQ[:, :m], new=new
+            )
         old, m, columns = m, m + new.shape[1], columns + new.shape[1]
         Q[:, old:m] = new
         product = multiply(Q[:, old:m])

@@ -11,7 +11,6 @@ from scipy.linalg import solve_triangular
 
 from derive.errors import NumericalError
 from numerics.arrays import as_rows, require_kernel
-from numerics.gram_route import gram_route
 from numerics.memory import guard
 
 if TYPE_CHECKING:
@@ -159,7 +158,8 @@ def cholesky(
 def _proposed(left: Floats, rng: np.random.Generator) -> NDArray[np.int64]:
     """Rows drawn in proportion to what is left of the diagonal."""
     sums = np.cumsum(left)
-    return np.minimum(np.searchsorted(sums, rng.random(PROPOSALS) * sums[-1], side="right"), len(left) - 1)
+    drawn: NDArray[np.int64] = np.searchsorted(sums, rng.random(PROPOSALS) * sums[-1], side="right")
+    return np.minimum(drawn, len(left) - 1)
 
 
 def _accepted(

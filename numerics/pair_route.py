@@ -75,7 +75,7 @@ class PairRoute:
         """K(x, x) of every row, shape (outputs, n)."""
         code, data = self.code, self.left
         values = np.empty((code.outputs, len(data.q)))
-        code.module.fill_diagonal(*data.left(slice(None)), code.parameters, values, *code.activations)
+        code.module.fill_diagonal(*data.part(slice(None)), code.parameters, values, *code.activations)
         return _scaled(code, values, 2 * data.exponent)
 
     @contextmanager
@@ -100,10 +100,10 @@ def of_cosines(kernel: Kernel, q: float, cosines: Floats, output: str) -> Floats
     values = np.empty((1, 1, len(cosines)))
     for part in blocks.ranges(len(cosines)):
         count = len(cosines[part])
-        right = one.q.repeat(count), one.on_right.repeat(count, axis=one.axis)
+        right = one.q.repeat(count), one.alone.repeat(count, axis=one.axis)
         out = np.empty((1, 1, count))
         code.module.fill(
-            cosines[None, part] * q, *one.left(slice(1)), *right, code.parameters, out, *code.activations
+            cosines[None, part] * q, *one.part(slice(1)), *right, code.parameters, out, *code.activations
         )
         values[:, :, part] = out
     result: Floats = values[0, 0]
@@ -118,16 +118,17 @@ class _Code:
     module: Any
     parameters: Floats
     outputs: int
-    counts: tuple[int, int]
+    count: int
+    """Values of one row alone."""
     activations: tuple[Any, ...]
 
     @staticmethod
     def of(kernel: Kernel, outputs: tuple[str, ...]) -> _Code:
         parts = split(kernel.ir.pair.restricted(*outputs))
-        counts = len(parts.row_x.outputs), len(parts.row_y.outputs)
+        count = len(parts.row.outputs)
         module = kernel.compiled(outputs)
         activations = (module.f,) if has_series(kernel.ir) else ()
-        return _Code(kernel, module, kernel.parameter_values, len(outputs), counts, activations)
+        return _Code(kernel, module, kernel.parameter_values, len(outputs), count, activations)
 
     def known(self, q: Floats) -> tuple[Floats | None, Floats | None]:
         """Hermite coefficients of every row, where the kernel has series; and its margins, positive in its domain, where that ends."""
@@ -148,8 +149,8 @@ class _Code:
 class _Rows:
     """Rows scaled by powers of two, x = 2^exponent scaled; q, sqrt(q) and the unit rows of the scaled ones.
 
-    `on_left` and `on_right` hold what the recursion needs of one row alone: Hermite coefficients, shape (n, ...), or the values of
-    `row_x` and `row_y`, shape (values, n).
+    `alone` holds what the recursion needs of one row alone: Hermite coefficients, shape (n, ...), or the values of `row`, shape
+    (values, n); `axis` is that of the rows.
     """
 
     scaled: Floats
@@ -157,8 +158,7 @@ class _Rows:
     q: Floats
     root: Floats
     exponent: NDArray[np.int64]
-    on_left: Floats
-    on_right: Floats
+    alone: Floats
     axis: int
 
     @staticmethod
@@ -172,20 +172,16 @@ class _Rows:
     ) -> _Rows:
         own = scaled, unit, q, np.sqrt(q), exponent
         if tables is not None:
-            return _Rows(*own, tables, tables, 0)
-        left, right = (np.empty((count, len(q))) for count in code.counts)
-        for name, values in (("rows_x", left), ("rows_y", right)):
-            if len(values):
-                getattr(code.module, name)(q, code.parameters, values)
-        return _Rows(*own, left, right, 1)
+            return _Rows(*own, tables, 0)
+        values = np.empty((code.count, len(q)))
+        if code.count:
+            code.module.rows(q, code.parameters, values)
+        return _Rows(*own, values, 1)
 
-    def left(self, part: slice) -> tuple[Floats, Floats]:
-        """What compiled code takes for these rows, standing on the left."""
-        return self.q[part], _part(self.on_left, part, self.axis)
-
-    def right(self, part: slice) -> tuple[Floats, Floats]:
-        """The same, on the right."""
-        return self.q[part], _part(self.on_right, part, self.axis)
+    def part(self, part: slice) -> tuple[Floats, Floats]:
+        """What compiled code takes for these rows."""
+        alone = self.alone[part] if self.axis == 0 else np.ascontiguousarray(self.alone[:, part])
+        return self.q[part], alone
 
     def block(self, part: slice) -> Floats:
         """The unit rows of a part, filled up to a block."""
@@ -256,7 +252,7 @@ def _block(route: PairRoute, low: slice, high: slice, room: _Room) -> Floats:
     blocks.inner_products(
         left.block(low), right.block(high), *rows, left.root[low], right.root[high], room.cosines, dots
     )
-    code.module.fill(dots, *left.left(low), *right.right(high), code.parameters, values, *code.activations)
+    code.module.fill(dots, *left.part(low), *right.part(high), code.parameters, values, *code.activations)
     values = _scaled(code, values, left.exponent[low, None] + right.exponent[high])
     if not np.isfinite(values, out=finite).all():
         _, i, j = np.argwhere(~np.isfinite(values))[0]
@@ -277,7 +273,3 @@ def _scaled(code: _Code, values: Floats, exponent: NDArray[np.int64]) -> Floats:
         return values
     with np.errstate(over="ignore", under="ignore"):
         return np.ldexp(values, (code.kernel.ir.homogeneity or 0) * exponent)
-
-
-def _part(values: Floats, part: slice, axis: int) -> Floats:
-    return values[part] if axis == 0 else np.ascontiguousarray(values[:, part])

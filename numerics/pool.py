@@ -40,7 +40,8 @@ def on_all_cores(task: Callable[[Any], None], items: Iterable[Any]) -> None:
 
 def cores() -> int:
     """Threads that this process may use: its affinity, or NUMBA_NUM_THREADS where that is less."""
-    return min(len(os.sched_getaffinity(0)), int(config.NUMBA_NUM_THREADS))
+    settings: Any = config
+    return min(len(os.sched_getaffinity(0)), int(settings.NUMBA_NUM_THREADS))
 
 
 @contextmanager

@@ -11,7 +11,6 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import llvmlite.binding
 import numba
@@ -86,8 +85,8 @@ NAMES = {
 }
 
 
-def machine() -> dict[str, str]:
-    """What the bytes of a tile depend on beside kernel and data."""
+def machine() -> tuple[str, str, str]:
+    """What the bytes of a tile depend on beside kernel and data: processor, BLAS and versions."""
     import scipy.linalg  # noqa: F401  # loads the BLAS that compiled code calls
 
     libraries = {
@@ -95,11 +94,11 @@ def machine() -> dict[str, str]:
         for one in threadpool_info()
         if one["user_api"] == "blas"
     }
-    return {
-        "processor": f"{llvmlite.binding.get_host_cpu_name()}",
-        "blas": ", ".join(sorted(libraries)),
-        "versions": f"quasintk {__quasintk__}, numba {numba.__version__}, numpy {np.__version__}",
-    }
+    return (
+        str(llvmlite.binding.get_host_cpu_name()),
+        ", ".join(sorted(libraries)),
+        f"quasintk {__quasintk__}, numba {numba.__version__}, numpy {np.__version__}",
+    )
 
 
 def layout_of(path: Path, plan: Plan) -> Layout:
@@ -126,14 +125,15 @@ class Store:
 
     def committed(self) -> dict[Tile, Digests]:
         """What the manifests of all writers say; torn lines count for nothing."""
-        found = {}
+        found: dict[Tile, Digests] = {}
         for path in sorted(self.layout.folder.glob("manifest-*")):
             for line in (files.read(path) or b"").decode(errors="replace").splitlines():
                 check, _, body = line.partition(" ")
                 if check == digest(body.encode())[:16]:
                     entry = json.loads(body)
-                    found[tuple(entry["tile"])] = tuple(entry["sha256"])
-        return found  # type: ignore[return-value]  # tiles are pairs
+                    i, j = entry["tile"]
+                    found[i, j] = tuple(entry["sha256"])
+        return found
 
     def whole(self, tiles: list[Tile]) -> set[Tile]:
         """Those of these tiles whose bytes on the disk are what was committed."""

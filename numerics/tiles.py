@@ -61,6 +61,7 @@ class Job:
         source: Path | None = None,
     ) -> Job:
         """The job with its plan."""
+        processor, blas, versions = machine()
         plan = Plan(
             n=len(rows),
             features=rows.shape[1],
@@ -70,7 +71,9 @@ class Job:
             kernel=hashlib.sha256(kernel.to_json().encode()).hexdigest(),
             get=get,
             data=hashlib.sha256(rows.data).hexdigest(),
-            **machine(),
+            processor=processor,
+            blas=blas,
+            versions=versions,
         )
         return Job(kernel, rows, path.absolute(), plan, source and source.absolute())
 
@@ -87,9 +90,10 @@ class Job:
         """The tile, in a buffer (1, T, T)."""
         size, n = self.plan.tile, self.plan.n
         rows, columns = (slice(k * size, min(k * size + size, n)) for k in tile)
-        values = buffer[:, : rows.stop - rows.start, : columns.stop - columns.start]
+        values: NDArray[Any] = buffer[:, : rows.stop - rows.start, : columns.stop - columns.start]
         self.route.block(rows, columns, values)
-        return values[0]
+        tile_values: NDArray[Any] = values[0]
+        return tile_values
 
     def buffer(self) -> NDArray[Any]:
         """Room for a tile."""

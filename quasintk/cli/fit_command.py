@@ -10,10 +10,10 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from numerics.arrays import load_array
 from numerics.decay_fit import DecayFit
 from numerics.fit import fit_decay
 from numerics.laws import LAWS
-from numerics.arrays import load_array
 from quasintk.cli.options import writable, write_text
 
 COLUMNS = ("degree", "eigenvalue", "log_eigenvalue", "multiplicity", "rel_error")

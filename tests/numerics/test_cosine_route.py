@@ -10,8 +10,8 @@ from gram_errors import off
 import quasintk as qn
 from derive.ir import OUTPUTS
 from numerics.cosine_route import MANY, cosine_route
-from numerics.pair_route import pair_route
 from numerics.interpret import MULTIPRECISION, interpret
+from numerics.pair_route import pair_route
 from numerics.pool import one_blas_thread
 
 DOUBLE, SINGLE = np.dtype(np.float64), np.dtype(np.float32)

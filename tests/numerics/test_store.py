@@ -114,9 +114,7 @@ def test_another_matrix_is_refused(store, change):
 
 
 def test_another_machine_is_refused(store, monkeypatch):
-    monkeypatch.setattr(
-        "numerics.tiles.machine", lambda: {"processor": "abacus", "blas": "none", "versions": "0"}
-    )
+    monkeypatch.setattr("numerics.tiles.machine", lambda: ("abacus", "none", "0"))
     with pytest.raises(StoreMismatch, match="another processor"):
         gram(KERNEL, X, out=store.store.layout.path, resume=True)
 
