@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from derive.errors import ClusterError
+from numerics.job import Job
 from numerics.layouts import Digests, Tile
 from numerics.pool import cores
-from numerics.tiles import Job, Runner
+from numerics.tiles import Runner
 
 if TYPE_CHECKING:
     from distributed import Client

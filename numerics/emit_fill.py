@@ -40,14 +40,16 @@ def _mirrored(name: str) -> str:
 
 def loops(found: Split, outputs: int) -> str:
     """`rows`, `fill` and `fill_diagonal` as text; without a value of one row alone there is no `rows`."""
-    parameters = found.joined.parameters
+    parameters = [
+        f"parameter_{i}" for i in range(len(found.joined.parameters))
+    ]  # typed names may be any of ours
     count = range(len(found.row.outputs))
-    arguments = [
-        *(f"y_{k} if swap else x_{k}" for k in count),
-        *(f"x_{k} if swap else y_{k}" for k in count),
-        "m[j]",
-        *parameters,
+    turned = [
+        line
+        for k in count
+        for line in (f"a_{k} = y_{k} if swap else x_{k}", f"b_{k} = x_{k} if swap else y_{k}")
     ]
+    arguments = [*(f"a_{k}" for k in count), *(f"b_{k}" for k in count), "m[j]", *parameters]
     names = "".join(f", {name}" for name in parameters)
     unpacked = "".join(f"\n    {name} = parameters[{i}]" for i, name in enumerate(parameters))
     store = [f"o_{k}[j] = values[{k}]" for k in range(outputs)]
@@ -58,7 +60,8 @@ def loops(found: Split, outputs: int) -> str:
         x="".join(f"\n        x_{k} = X[{k}, i]" for k in count),
         o="".join(f"\n        o_{k} = out[{k}, i]" for k in range(outputs)),
         y="".join(f"\n            y_{k} = Y_{k}[j]" for k in count),
-        arguments="".join(f"\n                {one}," for one in arguments),
+        turned="".join(f"\n            {line}" for line in turned),
+        arguments=", ".join(arguments),
         store="".join(f"\n            {line}" for line in store),
         patch="".join(f"\n                {line}" for line in store),
     )
@@ -86,9 +89,8 @@ def fill(dots, q_x, X, q_y, Y, parameters, out):
         m = dots[i]
         q = q_x[i]{x}{o}
         for j in range(m.size):
-            swap = q_y[j] > q{y}
-            values = joined({arguments}
-            ){store}
+            swap = q_y[j] > q{y}{turned}
+            values = joined({arguments}){store}
         for j in range(m.size):
             if m[j] == q and m[j] == q_y[j]:
                 values = diagonal(q{names}){patch}

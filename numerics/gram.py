@@ -10,13 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numerics.arrays import as_rows, load_array, require_kernel
-from numerics.blocks import SIDE
 from numerics.cluster import on_cluster
 from numerics.gram_route import gram_route
+from numerics.job import job_of
 from numerics.memory import guard
-from numerics.storage import begun_tile
 from numerics.stored import open_gram
-from numerics.tiles import Job, Report, tile_size, write_gram
+from numerics.tiles import Report, write_gram
 
 if TYPE_CHECKING:
     from numerics.kernel import Kernel
@@ -125,35 +124,6 @@ def gram(
     result = np.empty((1, len(rows), len(rows)), result_dtype)
     gram_route(kernel, (get,), result_dtype, rows).symmetric(result)
     return result[0]
-
-
-def job_of(
-    kernel: Kernel,
-    rows: NDArray[np.float64],
-    path: Path,
-    dtype: np.dtype[Any],
-    *,
-    memory: str | int | None = "4GB",
-    resume: bool = False,
-    get: str = "ntk",
-    tile: int | None = None,
-    full: bool = False,
-    source: Path | None = None,
-) -> Job:
-    """What `gram` would compute to write a path: to be written, or estimated."""
-    if path.suffix not in (".npy", ".zarr"):
-        raise ValueError(f"out must be an array, or a path ending in .npy or .zarr, got {str(path)!r}.")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"The folder {str(path.parent)!r} of out does not exist: make it first.")
-    if path.suffix == ".npy" and path.is_dir():
-        raise IsADirectoryError(f"{str(path)!r} is a folder: choose another path.")
-    if not len(rows):
-        raise ValueError("X has no rows: there is nothing to store.")
-    if tile is None:
-        tile = (begun_tile(path) if resume else None) or tile_size(memory, dtype.itemsize)
-    elif isinstance(tile, bool) or not isinstance(tile, int) or tile < SIDE or tile % SIDE:
-        raise ValueError(f"tile must be a multiple of {SIDE}, got {tile!r}.")
-    return Job.of(kernel, rows, path, dtype, get, tile, full, source)
 
 
 def _opened(path: Path) -> Any:

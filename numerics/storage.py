@@ -1,4 +1,4 @@
-"""Gram matrices on the disk: the plan of a store, the manifests of its writers, and who may write.
+"""Gram matrices on the disk: the manifests of a store's writers, and who may write.
 
 A tile counts when its line stands in a manifest; a line is written when the tile is on the disk. Whatever interrupts a
 run, the next one finds whole tiles, or none.
@@ -9,96 +9,14 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
-import llvmlite.binding
-import numba
 import numpy as np
-from threadpoolctl import threadpool_info
 
-from derive.errors import StoreMismatch
-from numerics import __quasintk__, files
-from numerics.layouts import FORMAT, Digests, Layout, Npy, Tile, Zarr, digest, tiles_of
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a store holds and what its bytes depend on: runs of one plan write the same bytes.
-
-    `kernel` and `data` are SHA-256 of the kernel's JSON and of the rows in float64.
-    """
-
-    n: int
-    features: int
-    dtype: str
-    tile: int
-    full: bool
-    kernel: str
-    get: str
-    data: str
-    processor: str
-    blas: str
-    versions: str
-    format: int = FORMAT
-
-    def to_json(self) -> str:
-        """Canonical text."""
-        return json.dumps(asdict(self), indent=1, sort_keys=True)
-
-    @staticmethod
-    def from_json(text: str, path: Path) -> Plan:
-        """The plan of a text; raises StoreMismatch on anything else."""
-        try:
-            plan = Plan(**json.loads(text))
-            sound = (
-                plan.format == FORMAT
-                and plan.n > 0
-                and plan.tile > 0
-                and plan.dtype in ("float32", "float64")
-            )
-        except (ValueError, TypeError):
-            sound = False
-        if not sound:
-            raise StoreMismatch(
-                f"{path} is damaged, or of another version: remove the store, and compute it anew."
-            )
-        return plan
-
-    def require(self, other: Plan, path: Path) -> None:
-        """Raise StoreMismatch where a store at `path` has this plan and a run the other."""
-        mine, theirs = asdict(self), asdict(other)
-        for name, value in mine.items():
-            if value != theirs[name]:
-                raise StoreMismatch(
-                    f"{path} was begun with another {NAMES.get(name, name)} ({_short(value)}, now {_short(theirs[name])}): its tiles would not "
-                    "fit together. Resume with what it was begun with, or write to another path."
-                )
-
-
-NAMES = {
-    "n": "number of rows",
-    "features": "number of features",
-    "tile": "tile size",
-    "full": "choice of triangles",
-    "get": "output",
-}
-
-
-def machine() -> tuple[str, str, str]:
-    """What the bytes of a tile depend on beside kernel and data: processor, BLAS and versions."""
-    import scipy.linalg  # noqa: F401  # loads the BLAS that compiled code calls
-
-    libraries = {
-        f"{one['prefix']} {one['version']} {one.get('architecture', '')}".strip()
-        for one in threadpool_info()
-        if one["user_api"] == "blas"
-    }
-    return (
-        str(llvmlite.binding.get_host_cpu_name()),
-        ", ".join(sorted(libraries)),
-        f"quasintk {__quasintk__}, numba {numba.__version__}, numpy {np.__version__}",
-    )
+from numerics import files
+from numerics.layouts import Digests, Layout, Npy, Tile, Zarr, digest, tiles_of
+from numerics.plan import Plan
 
 
 def layout_of(path: Path, plan: Plan) -> Layout:
@@ -222,8 +140,3 @@ def existing(path: Path) -> Store:
 
 def _is_empty(path: Path) -> bool:
     return path.is_dir() and not any(path.iterdir())
-
-
-def _short(value: object) -> str:
-    text = str(value)
-    return text if len(text) <= 40 else f"{text[:12]}..."

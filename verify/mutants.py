@@ -289,7 +289,7 @@ MUTANTS = (
     Mutant("the compiled diagonal forgets an output", "numerics/emit_fill.py",
         "out[o, i] = values[o]\n", "out[o, i] = values[0]\n", "relu, biases"),
     Mutant("values of one row given to the other", "numerics/emit_fill.py",
-        'f"y_{k}[j]" for k in range(right)', 'f"y_{k}[i]" for k in range(right)', "relu, biases"),
+        'y_{k} = Y_{k}[j]"', 'y_{k} = Y_{k}[i]"', "relu, biases"),
     # Numbers.
     Mutant("compiled sqrt(1 - rho) for sqrt(1 - rho^2)", "numerics/special.py",
         "math.sqrt(max(root - cov12, 0.0)) * math.sqrt(max(root + cov12, 0.0))",
@@ -307,7 +307,7 @@ MUTANTS = (
     Mutant("short series with too lax a tail bound", "numerics/mehler.py",
         "ORDER = 256\nTOLERANCE, ACCEPTED = 1e-12, 1e-11", "ORDER = 6\nTOLERANCE, ACCEPTED = 1e-1, 1e-11", "tanh"),
     Mutant("float32 too early", "numerics/pair_route.py",
-        "values = np.empty((code.outputs, *dots.shape))", "values = np.empty((code.outputs, *dots.shape), np.float32)", "relu, biases"),
+        "np.empty(shape), np.empty(shape, np.bool_)", "np.empty(shape, np.float32), np.empty(shape, np.bool_)", "relu, biases"),
     Mutant("mirror images from the diagonal", "numerics/mirror.py",
         "result[first + j, first + i] = values[i, j]", "result[first + j, first + i] = values[j, j]", "relu"),
     Mutant("rectangular route with x and y swapped", "numerics/pair_route.py",

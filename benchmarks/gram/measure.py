@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
@@ -19,6 +20,8 @@ from quasintk.errors import NoClosedForm
 
 FEW = 300
 """Rows of the call that compiles: more than one block."""
+SLOW = 5.0
+"""Seconds from which on a kernel is timed in one round: other load matters less, and the run would take an hour."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,9 @@ def measured(line: Line, peer: Peer, rounds: int) -> Row:
     """
     kernel, X = line.subject.build(), line.rows()
     qn.gram(kernel, X[:FEW])
+    start = time.perf_counter()
     grown, result = growth(lambda: qn.gram(kernel, X))
+    rounds = rounds if time.perf_counter() - start < SLOW else 1
     pairs, absent, difference = sampled(line.n), "", None
     try:
         peer.load(line.subject.told, X)

@@ -15,9 +15,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from numerics.arrays import as_rows, load_array
-from numerics.gram import gram, job_of
+from numerics.gram import gram
+from numerics.job import estimate, job_of
 from numerics.memory import parse_bytes
-from numerics.tiles import Report, estimate
+from numerics.tiles import Report
 from quasintk.cli.kernels import kernel_of
 from quasintk.cli.options import ExpressionCommand, expression_argument, get_option, network_options
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from gram_errors import off
 
+from derive.activation import Activation
 from derive.errors import NotEnoughMemory
 from numerics import memory
 from numerics.gram import gram
@@ -95,3 +96,13 @@ def test_bytes_do_not_depend_on_which_row_goes_first(name):
     assert np.array_equal(one(rows[5:20], rows), whole[5:20])
     assert np.array_equal(one(rows, rows[5:20]), whole[:, 5:20])
     assert np.array_equal(one(rows[270:], rows[:9]), one(rows[:9], rows[270:]).T)
+
+
+@pytest.mark.parametrize("name", ["i", "x_0", "values"])
+def test_parameters_may_have_the_names_of_loops(name):
+    """Of variables in generated code."""
+    one, other = (
+        kernel(Activation(f"max(x, 0) + {one}*min(x, 0)", **{one: 0.25}), weights="real", b_std="0.3")
+        for one in (name, "slope")
+    )
+    assert np.array_equal(one(X), other(X))

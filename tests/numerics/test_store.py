@@ -11,10 +11,10 @@ import zarr
 import quasintk as qn
 from derive.errors import NotEnoughMemory, StoreLocked, StoreMismatch
 from numerics import files
-from numerics.gram import gram, job_of
+from numerics.gram import gram
+from numerics.job import estimate, job_of
 from numerics.storage import existing, writing
 from numerics.stored import open_gram
-from numerics.tiles import estimate
 
 X = np.random.default_rng(0).normal(size=(700, 5))
 KERNELS = {
@@ -114,7 +114,7 @@ def test_another_matrix_is_refused(store, change):
 
 
 def test_another_machine_is_refused(store, monkeypatch):
-    monkeypatch.setattr("numerics.tiles.machine", lambda: ("abacus", "none", "0"))
+    monkeypatch.setattr("numerics.job.machine", lambda: ("abacus", "none", "0"))
     with pytest.raises(StoreMismatch, match="another processor"):
         gram(KERNEL, X, out=store.store.layout.path, resume=True)
 
@@ -224,7 +224,7 @@ def test_a_full_disk_is_found_before_anything_is_computed(tmp_path, monkeypatch)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
     monkeypatch.setattr(files, "before", before)
-    monkeypatch.setattr("numerics.tiles.Job.values", None)
+    monkeypatch.setattr("numerics.job.Job.values", None)
     with pytest.raises(OSError, match=r"no room for 6 tiles.*No space left"):
         gram(KERNEL, X, out=tmp_path / "G.zarr", tile=256)
     assert not list(tmp_path.rglob("*.part"))
