@@ -6,6 +6,7 @@ import math
 import re
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from numbers import Real
 
@@ -16,6 +17,7 @@ from derive.derivation import derive_kernel
 from derive.errors import BadKernelFile, NumericalError
 from derive.network import Dense, Network
 from numerics.arrays import require_kernel
+from numerics.cluster import Workers, workers
 from numerics.kernel import Kernel
 from verify import __quasintk__
 from verify.claims import Claims, claims
@@ -50,6 +52,7 @@ def verify(
     margin: float | None = None,
     alpha: float = 1e-9,
     beta: float = 1e-9,
+    cluster: str | None = None,
 ) -> Certificate:
     """Test a kernel with guaranteed error rates.
 
@@ -69,6 +72,8 @@ def verify(
         ten times as much where the budget does not suffice for it: every check states the margin it attained.
     alpha, beta : float
         Probabilities of a wrong FAIL and of a wrong PASS for each sampled check, in (0, 0.5).
+    cluster : "local:N", "tcp://host:port" or "file:scheduler.json", optional
+        Where networks are sampled (numerics.cluster); each one's bits are those drawn here.
 
     Returns
     -------
@@ -97,10 +102,11 @@ def verify(
     test = _test(goal, alpha, beta)
     X = _inputs(seed)
     checks: list[Check] = []
-    for gate in _gates(kernel, network, X, seed, seconds, test, coarsest):
-        checks += gate
-        if any(check.status == "FAIL" for check in checks):
-            break
+    with nullcontext() if cluster is None else workers(cluster) as found:
+        for gate in _gates(kernel, network, X, seed, seconds, test, coarsest, found):
+            checks += gate
+            if any(check.status == "FAIL" for check in checks):
+                break
     return Certificate(
         status=overall(checks),
         checks=tuple(checks),
@@ -118,7 +124,14 @@ def verify(
 
 
 def _gates(
-    kernel: Kernel, network: Network, X: Floats, seed: int, seconds: float, test: Test, coarsest: float
+    kernel: Kernel,
+    network: Network,
+    X: Floats,
+    seed: int,
+    seconds: float,
+    test: Test,
+    coarsest: float,
+    cluster: Workers | None,
 ) -> Iterator[list[Check]]:
     claimed = _claims(kernel, X)
     yield list(code_checks(kernel, X, claimed))
@@ -140,7 +153,7 @@ def _gates(
         yield [_unsampled("network", "p, m and the NTK")]
         return
     left = seconds - (time.perf_counter() - start)
-    yield _network_checks(network, X, claimed, keys[1], left, test, coarsest)
+    yield _network_checks(network, X, claimed, keys[1], left, test, coarsest, cluster)
 
 
 def _claims(kernel: Kernel, X: Floats) -> Claims:
@@ -169,14 +182,21 @@ def _unsampled(gate: Gate, what: str) -> Check:
 
 
 def _network_checks(
-    network: Network, X: Floats, claimed: Claims, key: int, seconds: float, test: Test, coarsest: float
+    network: Network,
+    X: Floats,
+    claimed: Claims,
+    key: int,
+    seconds: float,
+    test: Test,
+    coarsest: float,
+    cluster: Workers | None,
 ) -> list[Check]:
     """A failure counts where networks of twice the width confirm it: their bias is a quarter."""
     _, width, bias = next(row for row in WIDTHS if hidden_layers(network) <= row[0])
     tolerant = replace(test, tolerance=min(bias, 0.5 * test.margin))
     jumps = any(derive_kernel(network).jumping)
     for factor in (1, 2):
-        stage = network_stage(network, X, claimed.outputs, key, jumps, factor * width, tolerant)
+        stage = network_stage(network, X, claimed.outputs, key, jumps, factor * width, tolerant, cluster)
         stage.draw(0, LANES)  # compiles
         found = run(stage, seconds, coarsest)
         if not any(check.status == "FAIL" for check in found):

@@ -58,6 +58,9 @@ class MarginType(click.ParamType[float]):
     type=MarginType(),
     help="Deviation to exclude, of sqrt(K(x,x)K(y,y)), such as 0.5%.  [default: 0.5%, or what the budget allows]",
 )
+@click.option(
+    "--cluster", metavar="ADDRESS", help="Sample on local:N, tcp://host:port or file:scheduler.json."
+)
 @click.option("--format", "form", type=click.Choice(list(WRITERS)), help="[default: text]")
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.option("-o", "--output", type=click.Path(dir_okay=False), help="Write to a file instead of stdout.")
@@ -67,6 +70,7 @@ def command(
     seed: int,
     budget: str,
     margin: float | None,
+    cluster: str | None,
     form: str | None,
     as_json: bool,
     output: str | None,
@@ -86,7 +90,7 @@ def command(
     if stored and get != "ntk":
         raise click.UsageError(f"{expression} fixes the network: drop --get.")
     kernel = kernel_of(expression, network, get)
-    certificate = verify(kernel, seed=seed, budget=budget, margin=margin)
+    certificate = verify(kernel, seed=seed, budget=budget, margin=margin, cluster=cluster)
 
     def again(budget: str) -> str:
         if not stored and get == "ntk":

@@ -12,7 +12,7 @@ import pytest
 
 import quasintk as qn
 from derive.errors import ClusterError
-from numerics.cluster import on_workers
+from numerics.cluster import workers
 from numerics.gram import gram
 
 X = np.random.default_rng(0).normal(size=(1500, 5))
@@ -39,6 +39,11 @@ def slow(shared, item):
     (Path(shared) / f"{os.getpid()}").touch()
     time.sleep(0.2)
     return item
+
+
+def on_workers(where, function, shared, items):
+    with workers(where) as found:
+        yield from found.run(function, found.share(shared), items)
 
 
 @pytest.fixture
@@ -165,6 +170,6 @@ def test_a_task_that_kills_workers_is_given_up(importable):
 
 
 def test_nobody_answers(monkeypatch):
-    monkeypatch.setattr("numerics.cluster.PATIENCE", 1)
+    monkeypatch.setattr("numerics.cluster_address.PATIENCE", 1)
     with pytest.raises(ClusterError, match="No scheduler answers"):
         list(on_workers("tcp://127.0.0.1:1", fails_on_seven, None, [1]))

@@ -12,10 +12,11 @@ from scipy.linalg import eigh
 from scipy.sparse import eye_array
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
-from derive.errors import NotEnoughMemory, NumericalError
+from derive.errors import NotEnoughMemory, NumericalError, StoreMismatch
 from numerics import gram_spectrum as module
 from numerics import operator
 from numerics.cosine_route import CosineRoute
+from numerics.gram import gram
 from numerics.gram_spectrum import gram_spectrum
 from numerics.krylov import EPS, Ritz
 from quasintk.pipeline import kernel
@@ -233,3 +234,37 @@ def test_the_page_prints_what_it_shows():
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == shown
+
+
+def test_stores_and_checkpoints(tmp_path, monkeypatch):
+    """Read tile by tile, and taken up after an interrupted pass."""
+    stored = gram(ROUNDED, DATA, out=tmp_path / "G.zarr", tile=256)
+    expected = gram_spectrum(ROUNDED, DATA, top=20)
+    within(gram_spectrum(stored, top=20), expected.value)
+    passes, multiply, options = (
+        [],
+        type(stored).__matmul__,
+        {"top": 20, "memory": "1MB", "checkpoint": tmp_path / "c.npz"},
+    )
+
+    def interrupted(K, V):
+        passes.append(V.shape[1])
+        if len(passes) == 3:
+            raise KeyboardInterrupt
+        return multiply(K, V)
+
+    monkeypatch.setattr(type(stored), "__matmul__", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        gram_spectrum(stored, **options)
+    assert (tmp_path / "c.npz").exists()
+    with pytest.raises(StoreMismatch, match="another computation"):
+        gram_spectrum(stored, **{**options, "top": 21})
+    found = gram_spectrum(stored, **options)
+    within(found, expected.value)
+    assert found.passes == len(passes) - 1
+    assert not (tmp_path / "c.npz").exists()
+    (tmp_path / "c.npz").write_bytes(b"PK")
+    with pytest.raises(StoreMismatch, match="damaged"):
+        gram_spectrum(stored, **options)
+    with pytest.raises(ValueError, match=r"\.npz"):
+        gram_spectrum(stored, checkpoint="c.txt", memory="1MB")
