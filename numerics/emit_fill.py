@@ -19,11 +19,12 @@ class Split:
 
 
 def split(pair: ir.Program) -> Split:
-    """Every assignment goes to the row it depends on, x or y, which are alike; what depends on neither or both is the rest."""
+    """Every assignment goes to the row it depends on, x or y, if the other has one like it; everything else is the rest."""
     depends = {name: {of} for name, of in INPUTS.items()}
     for assign in pair.body:
         depends[assign.target] = {of for name in ir.names_in(assign.value) for of in depends.get(name, ())}
-    alone = {name: of for of in "xy" for name, found in depends.items() if found == {of}}
+    single = {name: of for of in "xy" for name, found in depends.items() if found == {of}}
+    alone = {name: of for name, of in single.items() if single.get(_mirrored(name), of) != of}
     body = tuple(assign for assign in pair.body if assign.target not in alone)
     nodes = [assign.value for assign in body] + [node for _, node in pair.outputs]
     read = dict.fromkeys(name for node in nodes for name in ir.names_in(node))
