@@ -148,8 +148,8 @@ def sync_folder(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def lock(path: Path, *, shared: bool = False, wait: bool = False) -> Iterator[None]:
-    """Hold a lock that ends with this process, however it ends.
+def lock(path: Path, what: Path, *, shared: bool = False, wait: bool = False) -> Iterator[None]:
+    """Hold the lock of `what` that ends with this process, however it ends.
 
     Raises
     ------
@@ -162,7 +162,7 @@ def lock(path: Path, *, shared: bool = False, wait: bool = False) -> Iterator[No
             fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             raise StoreLocked(
-                f"Another process is writing {path.parent.parent}: wait for it, or stop it, then resume."
+                f"Another process is writing {what}: wait for it, or stop it, then resume."
             ) from None
         yield
 

@@ -61,7 +61,7 @@ class Store:
     def finish(self) -> None:
         """Give a file its name if all writers are done, and forget how it was made."""
         if isinstance(self.layout, Npy):
-            with files.lock(self.layout.folder / "lock-plan", wait=True):
+            with files.lock(self.layout.folder / "lock-plan", self.layout.path, wait=True):
                 if set(tiles_of(self.plan.n, self.plan.tile)) <= self.committed().keys():
                     if files.part(self.layout.path).exists():
                         self.layout.finish()
@@ -102,10 +102,10 @@ def writing(path: Path, plan: Plan, *, resume: bool, shard: tuple[int, int] | No
         )
     files.make_folder(layout.folder)
     with contextlib.ExitStack() as locks:
-        locks.enter_context(files.lock(layout.folder / "lock", shared=shard is not None))
+        locks.enter_context(files.lock(layout.folder / "lock", path, shared=shard is not None))
         if shard is not None:
-            locks.enter_context(files.lock(layout.folder / f"lock-{writer}"))
-        with files.lock(layout.folder / "lock-plan", wait=True):
+            locks.enter_context(files.lock(layout.folder / f"lock-{writer}", path))
+        with files.lock(layout.folder / "lock-plan", path, wait=True):
             text = files.read(layout.folder / "plan.json")
             if text is None:
                 layout.create()

@@ -139,10 +139,11 @@ def test_what_is_there_is_kept(tmp_path, store):
         open_gram(tmp_path / "other.zarr")
 
 
-def test_one_writer(tmp_path):
-    job = job_of(KERNEL, X, tmp_path / "G.zarr", np.dtype(float))
+@pytest.mark.parametrize("name", ["G.zarr", "G.npy"])
+def test_one_writer(tmp_path, name):
+    job = job_of(KERNEL, X, tmp_path / name, np.dtype(float))
     with writing(job.path, job.plan, resume=False):
-        with pytest.raises(StoreLocked, match=r"G\.zarr"):
+        with pytest.raises(StoreLocked, match=re.escape(f"writing {job.path}:")):
             gram(KERNEL, X, out=job.path, resume=True)
         with pytest.raises(StoreLocked):
             gram(KERNEL, X, out=job.path, shard=(1, 2))
