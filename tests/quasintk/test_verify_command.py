@@ -27,8 +27,10 @@ def run(monkeypatch, capsys):
     def start(*arguments, check=CHECK):
         calls = []
 
-        def answer(claimed, seed, budget, margin):
-            calls.append({"kernel": claimed, "seed": seed, "budget": budget, "margin": margin})
+        def answer(claimed, seed, budget, margin, cluster):
+            calls.append(
+                {"kernel": claimed, "seed": seed, "budget": budget, "margin": margin, "cluster": cluster}
+            )
             goal = 0.005 if margin is None else margin
             return Certificate(
                 check.status,
@@ -57,10 +59,11 @@ def run(monkeypatch, capsys):
 
 def test_what_verify_is_asked(run):
     options = ("--depth", 2, "--weights", "ternary", "--seed", 5, "--budget", "90s", "--margin", "2%")
+    options += ("--cluster", "local:2")
     code, out, err, calls = run("relu", *options)
     assert (code, err) == (0, "")
     expected = kernel("relu", depth=2, weights="ternary")
-    assert calls == [{"kernel": expected, "seed": 5, "budget": "90s", "margin": 0.02}]
+    assert calls == [{"kernel": expected, "seed": 5, "budget": "90s", "margin": 0.02, "cluster": "local:2"}]
     assert out.startswith("PASS: Kernel")
 
 
