@@ -130,13 +130,14 @@ def test_a_dead_worker_costs_time_alone(tmp_path, scheduler, monkeypatch):
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
     module, folder = importlib.import_module("test_cluster"), tmp_path / "seen"
     folder.mkdir()
-    found = []
-    for item, result in on_workers(address(tmp_path), module.slow, str(folder), range(20)):
+    found, killed = [], False
+    for item, result in on_workers(address(tmp_path), module.slow, str(folder), range(40)):
         found.append((item, result))
-        if len(found) == 3:
+        if not killed and len(os.listdir(folder)) == 2:
             scheduler[1].kill()
-    assert sorted(found) == [(i, i) for i in range(20)]
-    assert len(os.listdir(folder)) == 2
+            killed = True
+    assert killed
+    assert sorted(found) == [(i, i) for i in range(40)]
 
 
 def test_a_lost_scheduler_is_an_error(tmp_path, scheduler, monkeypatch):
