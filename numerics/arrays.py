@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -78,3 +79,12 @@ def load_array(path: Path) -> np.ndarray[Any, Any]:
     except MemoryError:
         raise NotEnoughMemory(f"{path} with shape {shape} does not fit into memory.") from None
     return array
+
+
+def through_reals(product: Callable[[NDArray[np.float64]], NDArray[np.float64]], V: object) -> NDArray[Any]:
+    """A real matrix's product with vectors (n,) or (n, k); complex ones as real and imaginary parts side by side."""
+    vectors = np.asarray(V)
+    if not np.iscomplexobj(vectors):
+        return product(vectors.astype(np.float64, copy=False))
+    parts = np.ascontiguousarray(vectors, np.complex128).reshape(len(vectors), -1).view(np.float64)
+    return np.ascontiguousarray(product(parts)).view(np.complex128).reshape(vectors.shape)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from derive.errors import ClusterError
 from numerics.pool import cores
@@ -54,13 +55,20 @@ def joined(address: str) -> Iterator[Client]:
                 )
             with _client(Client, address, scheduler_file=rest) as client:
                 yield client
-        elif kind in ("tcp", "tls") and rest.startswith("//"):
+        elif kind in ("tcp", "tls") and rest.startswith("//") and _has_port(address):
             with _client(Client, address, address=address) as client:
                 yield client
         else:
             raise ValueError(
                 f"A cluster is local:N, tcp://host:port or file:scheduler.json, got {address!r}."
             )
+
+
+def _has_port(address: str) -> bool:
+    try:
+        return urlsplit(address).port is not None
+    except ValueError:
+        return False
 
 
 @contextmanager

@@ -143,7 +143,7 @@ def remove_folder(path: Path) -> None:
 
 def sync_folder(path: Path) -> None:
     """Make names in a folder last."""
-    with _opened(path, os.O_RDONLY | os.O_DIRECTORY) as folder:
+    with _opened(path, os.O_RDONLY | os.O_DIRECTORY, follow=True) as folder:
         _sync(folder, path)
 
 
@@ -168,9 +168,9 @@ def lock(path: Path, what: Path, *, shared: bool = False, wait: bool = False) ->
 
 
 @contextlib.contextmanager
-def _opened(path: Path, flags: int) -> Iterator[int]:
+def _opened(path: Path, flags: int, follow: bool = False) -> Iterator[int]:
     before("open", path)
-    file = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+    file = os.open(path, flags | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW), 0o666)
     try:
         yield file
     finally:

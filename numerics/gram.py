@@ -66,7 +66,7 @@ def gram(
     -------
     ndarray, shape (n, n), or StoredGram
         Symmetric to the last bit; equal rows of X give equal rows. For a path the file, mapped, or the opened store;
-        None where other shards of a .npy file are not done.
+        None where other shards are not done.
 
     Raises
     ------
@@ -107,7 +107,7 @@ def gram(
         )
         run = None if cluster is None else on_cluster(cluster)
         write_gram(job, resume=resume, shard=shard, run=run, report=report or (lambda done, total: None))
-        return _opened(job.path)
+        return _opened(job.path, rest=shard is not None)
     if cluster is not None or resume or tile is not None or full or shard is not None:
         raise ValueError(
             "cluster, resume, tile, full and shard are for matrices on the disk: give out=, a path."
@@ -126,9 +126,11 @@ def gram(
     return result[0]
 
 
-def _opened(path: Path) -> Any:
+def _opened(path: Path, rest: bool) -> Any:
+    """What was written; None where the `rest` of it is other processes'."""
     if path.suffix == ".zarr":
-        return open_gram(path)
+        stored = open_gram(path)
+        return stored if stored.complete or not rest else None
     return np.load(path, mmap_mode="r") if path.exists() else None
 
 

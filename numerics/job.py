@@ -56,6 +56,8 @@ def job_of(
         tile = (begun_tile(path) if resume else None) or tile_size(memory, dtype.itemsize)
     elif isinstance(tile, bool) or not isinstance(tile, int) or tile < SIDE or tile % SIDE:
         raise ValueError(f"tile must be a multiple of {SIDE}, got {tile!r}.")
+    else:
+        guard(COPIES * tile**2, dtype.itemsize, memory, f"Writing tiles of {tile} rows")
     return Job.of(kernel, rows, path, dtype, get, tile, full, source)
 
 

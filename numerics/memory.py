@@ -22,12 +22,12 @@ def guard(count: int, itemsize: int, memory: str | int | None, what: str) -> Non
     allowed = parse_bytes(memory) if memory is not None else None
     if allowed is not None and needed > allowed:
         raise NotEnoughMemory(
-            f"{what} takes {needed / 1e9:.2f} GB, more than memory={memory!r} allows: raise it, or take fewer rows."
+            f"{what} takes {needed / 1e9:.3g} GB, more than memory={memory!r} allows: raise it, or take fewer rows."
         )
     limit = 0.8 * available_bytes()
     if needed > limit:
         raise NotEnoughMemory(
-            f"{what} takes {needed / 1e9:.2f} GB, more than 80 % of the {limit / 0.8e9:.2f} GB available: "
+            f"{what} takes {needed / 1e9:.3g} GB, more than 80 % of the {limit / 0.8e9:.2f} GB available: "
             "take fewer rows, or float32 data."
         )
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator
 
 from numerics import blocks
-from numerics.arrays import as_rows, require_kernel
+from numerics.arrays import as_rows, require_kernel, through_reals
 from numerics.gram_route import gram_route
 
 if TYPE_CHECKING:
@@ -46,9 +46,11 @@ class GramOperator(LinearOperator):
         """K(x, x) of every row, shape (n,)."""
         return np.asarray(self._route.diagonal()[0], np.float64)
 
-    def _matmat(self, V: Any) -> Floats:
+    def _matmat(self, V: Any) -> NDArray[Any]:
+        return through_reals(self._product, V)
+
+    def _product(self, V: Floats) -> Floats:
         """By strips of K's lower half: a strip S of rows gives S V, and S^T V of the columns before it."""
-        V = np.asarray(V, np.float64)
         parts = list(strips(self.shape[0]))
         buffer = np.empty((1, max((part.stop - part.start for part in parts), default=0), self.shape[0]))
         product = np.zeros(V.shape)
@@ -60,7 +62,7 @@ class GramOperator(LinearOperator):
             product[:start] += strip[0, :, :start].T @ V[part]
         return product
 
-    def _matvec(self, v: Any) -> Floats:
+    def _matvec(self, v: Any) -> NDArray[Any]:
         return self._matmat(np.reshape(v, (-1, 1)))[:, 0]
 
     def _adjoint(self) -> GramOperator:

@@ -132,7 +132,7 @@ def existing(path: Path) -> Store:
     text = files.read(folder / "plan.json") if folder.is_dir() else None
     if text is None:
         raise FileNotFoundError(
-            f"{path} is no store of quasintk: quasintk gram EXPR X.npy -o {path} makes one."
+            f"{path} is no store of quasintk: quasintk gram EXPR X.npy -o {path.with_suffix('.zarr')} makes one."
         )
     plan = Plan.from_json(text.decode(errors="replace"), folder / "plan.json")
     return Store(plan, layout_of(path, plan))

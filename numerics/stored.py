@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from derive.errors import StoreMismatch
+from numerics.arrays import through_reals
 from numerics.layouts import Tile, Zarr, tiles_of
 from numerics.memory import guard
 from numerics.storage import Store, existing
@@ -46,6 +47,7 @@ class StoredGram:
     checked: set[Tile] = field(default_factory=set, repr=False)
 
     ndim = 2
+    __array_ufunc__ = None  # V @ K is ours
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -57,12 +59,17 @@ class StoredGram:
         """Of the entries."""
         return np.dtype(self.store.plan.dtype)
 
+    @property
+    def complete(self) -> bool:
+        """Whether every tile is computed."""
+        return set(tiles_of(len(self), self.store.plan.tile)) <= self.digests.keys()
+
     def __len__(self) -> int:
         return self.store.plan.n
 
     def __getitem__(self, key: Any) -> Any:
         """Rows and columns by number, slice, or array of numbers; the two of a pair are taken independently."""
-        rows, columns = key if isinstance(key, tuple) else (key, slice(None))
+        rows, columns = _axes(key)
         numbers = np.arange(len(self))
         left, right = np.atleast_1d(numbers[rows]), np.atleast_1d(numbers[columns])
         guard(
@@ -84,11 +91,18 @@ class StoredGram:
         whole: NDArray[Any] = self[:]
         return whole if dtype is None else whole.astype(dtype, copy=False)
 
-    def __matmul__(self, V: Any) -> Floats:
-        """K V in float64, one tile at a time."""
-        vectors = np.asarray(V, np.float64)
+    def __matmul__(self, V: Any) -> NDArray[Any]:
+        """K V in float64 or complex128, one tile at a time."""
+        vectors = np.asarray(V)
         if vectors.ndim not in (1, 2) or len(vectors) != len(self):
             raise ValueError(f"K has shape {self.shape}; V has shape {vectors.shape}.")
+        return through_reals(self._product, vectors)
+
+    def __rmatmul__(self, V: Any) -> NDArray[Any]:
+        """V K = (K V^T)^T."""
+        return (self @ np.asarray(V).T).T
+
+    def _product(self, vectors: Floats) -> Floats:
         product, size = np.zeros(vectors.shape), self.store.plan.tile
         for (i, j), values in self._all():
             low, high = (slice(k * size, min(k * size + size, len(self))) for k in (i, j))
@@ -148,3 +162,20 @@ class StoredGram:
     @property
     def _remedy(self) -> str:
         return "run `quasintk gram` once more with the same kernel and data, and --resume."
+
+
+def _axes(key: Any) -> tuple[Any, Any]:
+    """Rows and columns of an index: of each a number, a slice, or an array (k,) of numbers or of booleans."""
+    pair = key if isinstance(key, tuple) else (key,)
+    if not 1 <= len(pair) <= 2 or not all(isinstance(axis, slice) or _counts(axis) for axis in pair):
+        raise IndexError(
+            "K[rows], K[rows, columns]: each a number, a slice, or a list of numbers or booleans; "
+            "of two lists the block where they cross."
+        )
+    return (*pair, slice(None))[0], (*pair, slice(None))[1]
+
+
+def _counts(axis: Any) -> bool:
+    values = np.asarray(axis)
+    whole = np.issubdtype(values.dtype, np.integer) or values.size == 0
+    return values.ndim <= 1 and (whole or (values.dtype == bool and values.ndim == 1))

@@ -12,7 +12,7 @@ from quasintk.health import examine, examine_store
 
 
 @click.command("doctor")
-@click.argument("store", required=False, type=click.Path(exists=True, file_okay=False))
+@click.argument("store", required=False, type=click.Path(exists=True))
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable result.")
 def command(store: str | None, as_json: bool) -> None:
     """Report the installation's health: packages, versions, extras, cores, memory.

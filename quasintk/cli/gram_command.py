@@ -79,7 +79,7 @@ def command(
     """
     writing = {name: options.pop(name) for name in ("tile", "full", "resume", "shard", "cluster")}
     kernel = kernel_of(expression, options, get)
-    if Path(output).resolve() == Path(data).resolve():
+    if os.path.realpath(output) == os.path.realpath(data):
         raise click.UsageError(f"The output {output} is the data file.")
     if dry_run:
         _tell_estimate(kernel, data, output, dtype, memory, get, writing)

@@ -25,6 +25,8 @@ def test_products_of_the_operator(name, monkeypatch):
     for product in (K @ V, K.matmat(V), K.T @ V, K.H @ V, (2 * K) @ V / 2):
         assert (np.abs(product - whole @ V) <= allowed).all()
     assert np.array_equal((K @ V[:, 0]).shape, (900,))
+    assert (np.abs(K @ (V + 2j * V) - (1 + 2j) * (whole @ V)) <= 3 * allowed).all()
+    assert np.iscomplexobj(K @ (1j * V[:, 0]))
     assert np.array_equal(K.diagonal(), np.diag(whole))
     assert np.allclose(kernel.operator(X, "nngp") @ V, kernel(X, get="nngp") @ V)
     assert (kernel.operator(X[:0]) @ V[:0]).shape == (0, 4)

@@ -88,10 +88,18 @@ def test_products_and_the_diagonal(store):
     assert np.array_equal(store.diagonal(), np.diag(WHOLE))
     assert store.shape == (700, 700)
     assert len(store) == 700
+    product = store @ V
+    assert np.array_equal(V.T @ store, product.T)
+    turned = store @ (V + 2j * V)
+    assert (np.abs(turned - (1 + 2j) * (WHOLE @ V)) <= 3 * 700 * np.finfo(float).eps * scale).all()
+    assert (store @ (1j * V[:, 0])).shape == (700,)
     with pytest.raises(ValueError, match=r"\(3,\)"):
         store @ np.ones(3)
     with pytest.raises(IndexError):
         store[700]
+    for key in (None, (), (0, 1, 2), True, 1.5, "1", np.ix_([0], [1]), (0, ...)):
+        with pytest.raises(IndexError, match="where they cross"):
+            store[key]
     with pytest.raises(ValueError, match="copy"):
         np.array(store, copy=False)
 
@@ -158,8 +166,7 @@ def test_shards_meet(tmp_path, name):
     results = [gram(KERNEL, X, out=tmp_path / name, tile=256, shard=(i, 3)) for i in (3, 1, 2)]
     assert np.asarray(results[-1]).tobytes() == WHOLE.tobytes()
     assert os.listdir(tmp_path) == [name]
-    if name == "G.npy":
-        assert results[:2] == [None, None]
+    assert results[:2] == [None, None]
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "remove"])
@@ -243,6 +250,13 @@ def test_links_are_not_followed(tmp_path, store):
         open_gram(path)
 
 
+@pytest.mark.parametrize("name", ["G.zarr", "G.npy"])
+def test_folders_may_be_links(tmp_path, name):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    assert np.asarray(gram(KERNEL, X, out=tmp_path / "link" / name)).tobytes() == WHOLE.tobytes()
+
+
 def test_estimates(tmp_path):
     found = estimate(job_of(KERNEL, X, tmp_path / "G.zarr", np.dtype(np.float32), tile=256))
     assert (found.tiles, found.bytes) == (6, 6 * 256**2 * 4)
@@ -259,11 +273,14 @@ def test_estimates(tmp_path):
     ("arguments", "error", "message"),
     [
         ({"out": "G.zarr", "tile": 100}, ValueError, "multiple of 256"),
+        ({"out": "G.zarr", "tile": 2**40}, NotEnoughMemory, "tiles of 1099511627776 rows"),
         ({"out": "G.zarr", "memory": "1MB"}, NotEnoughMemory, "more than memory"),
         ({"tile": 256}, ValueError, "give out="),
         ({"resume": True}, ValueError, "give out="),
         ({"cluster": "local:2"}, ValueError, "give out="),
         ({"out": "G.zarr", "cluster": "nowhere"}, ValueError, "local:N"),
+        ({"out": "G.zarr", "cluster": "tcp://x"}, ValueError, "tcp://host:port"),
+        ({"out": "G.zarr", "cluster": "tcp://127.0.0.1:99999"}, ValueError, "tcp://host:port"),
         ({"out": "G.zarr", "cluster": "file:missing.json"}, qn.errors.ClusterError, "dask scheduler"),
         ({"out": [1]}, TypeError, "list"),
     ],

@@ -116,6 +116,8 @@ def test_exit_codes(folder):
     assert "(1, 2): quasintk gram" in run(folder, "doctor", "G.zarr", code=6).stdout
     run(folder, "gram", "relu", "X.npy", "-o", "G.zarr", "--resume")
     assert "ok" in run(folder, "doctor", "G.zarr").stdout
+    (folder / "loop.zarr").symlink_to("loop.zarr")
+    run(folder, "gram", "relu", "X.npy", "-o", "loop.zarr", code=2)
     for shard in ("0/3", "4/3", "x", "1/0"):
         assert "1/3" in run(folder, "gram", "relu", "X.npy", "-o", "H.zarr", "--shard", shard, code=2).stderr
 
