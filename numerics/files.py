@@ -6,8 +6,10 @@ A file is there whole or not at all: it is written under another name, synced, r
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,10 @@ from derive.errors import StoreLocked
 
 PART = ".part"
 """Behind the name of a file that is not whole yet."""
+
+
+class NotAFile(OSError):
+    """A link, a pipe or a folder where a file should be."""
 
 
 def _nothing(operation: str, path: Path) -> None:
@@ -170,8 +176,14 @@ def lock(path: Path, what: Path, *, shared: bool = False, wait: bool = False) ->
 @contextlib.contextmanager
 def _opened(path: Path, flags: int, follow: bool = False) -> Iterator[int]:
     before("open", path)
-    file = os.open(path, flags | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW), 0o666)
+    links = 0 if follow else os.O_NOFOLLOW
     try:
+        file = os.open(path, flags | os.O_CLOEXEC | os.O_NONBLOCK | links, 0o666)
+    except OSError as error:
+        raise NotAFile(*error.args, str(path)) if error.errno == errno.ELOOP else error from None
+    try:
+        if not (flags & os.O_DIRECTORY or stat.S_ISREG(os.fstat(file).st_mode)):
+            raise NotAFile(errno.EINVAL, "Not a regular file", str(path))
         yield file
     finally:
         os.close(file)

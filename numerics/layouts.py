@@ -45,6 +45,15 @@ class Zarr:
 
     def create(self) -> None:
         """Write the array's description."""
+        files.write_whole(self.path / "zarr.json", self._description)
+
+    @property
+    def described(self) -> bool:
+        """Whether the array's description is what was written."""
+        return files.read(self.path / "zarr.json") == self._description
+
+    @property
+    def _description(self) -> bytes:
         description = {
             "zarr_format": 3,
             "node_type": "array",
@@ -56,7 +65,7 @@ class Zarr:
             "codecs": [{"name": "bytes", "configuration": {"endian": "little"}}],
             "attributes": {"quasintk": {"format": FORMAT, "symmetric": "full" if self.full else "upper"}},
         }
-        files.write_whole(self.path / "zarr.json", json.dumps(description, indent=1).encode())
+        return json.dumps(description, indent=1).encode()
 
     def reserve(self, tiles: list[Tile]) -> None:
         """Make room for tiles."""
@@ -83,7 +92,7 @@ class Zarr:
 
     def digests(self, tile: Tile) -> Digests:
         """Of what is on the disk."""
-        return tuple(digest(files.read(self._chunk(image)) or b"") for image in self._images(tile))
+        return tuple(map(self._digest, self._images(tile)))
 
     def read(self, tile: Tile) -> NDArray[Any]:
         """A tile, mapped; raises FileNotFoundError or ValueError where its file is missing or has another size."""
@@ -93,6 +102,12 @@ class Zarr:
 
     def finish(self) -> None:
         """Nothing: chunks are in their places."""
+
+    def _digest(self, image: Tile) -> str:
+        try:
+            return digest(files.read(self._chunk(image)) or b"")
+        except files.NotAFile:
+            return digest(b"")
 
     def _images(self, tile: Tile) -> tuple[Tile, ...]:
         return _images(tile) if self.full else (tile,)
@@ -118,6 +133,11 @@ class Npy:
 
     def create(self) -> None:
         """Nothing: the header is written with the reservation."""
+
+    @property
+    def described(self) -> bool:
+        """The header is written with the reservation."""
+        return True
 
     def reserve(self, tiles: list[Tile]) -> None:
         """Make room for the whole file."""

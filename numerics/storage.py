@@ -116,6 +116,8 @@ def writing(path: Path, plan: Plan, *, resume: bool, shard: tuple[int, int] | No
                 )
             else:
                 Plan.from_json(text.decode(errors="replace"), layout.folder / "plan.json").require(plan, path)
+                if not layout.described:
+                    layout.create()
         yield Store(plan, layout, writer)
 
 

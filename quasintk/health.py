@@ -52,6 +52,9 @@ def examine() -> tuple[Finding, ...]:
     )
 
 
+REMEDY = "quasintk gram with the same kernel and data, and --resume"
+
+
 def examine_store(path: Path) -> tuple[Finding, ...]:
     """A Gram matrix on the disk: every byte is read."""
     from numerics.storage import existing
@@ -61,6 +64,11 @@ def examine_store(path: Path) -> tuple[Finding, ...]:
     plan = store.plan
     return (
         Finding("store", True, f"{plan.n} x {plan.n}, {plan.dtype}, tiles of {plan.tile} rows"),
+        Finding(
+            "zarr.json",
+            store.layout.described,
+            "what was written" if store.layout.described else f"damaged: {REMEDY}",
+        ),
         Finding("whole tiles", True, str(len(whole))),
         Finding("missing tiles", not missing, _listed(missing)),
         Finding("damaged tiles", not damaged, _listed(damaged)),
@@ -72,9 +80,7 @@ def _listed(tiles: list[tuple[int, int]]) -> str:
     if not tiles:
         return "none"
     more = f" and {len(tiles) - 10} more" if len(tiles) > 10 else ""
-    return (
-        f"{', '.join(map(str, tiles[:10]))}{more}: quasintk gram with the same kernel and data, and --resume"
-    )
+    return f"{', '.join(map(str, tiles[:10]))}{more}: {REMEDY}"
 
 
 def _memory() -> Finding:

@@ -19,6 +19,7 @@ from numerics.gram import gram
 from numerics.job import estimate, job_of
 from numerics.storage import existing, writing
 from numerics.stored import open_gram
+from quasintk.health import examine_store
 
 X = np.random.default_rng(0).normal(size=(700, 5))
 KERNELS = {
@@ -169,14 +170,18 @@ def test_shards_meet(tmp_path, name):
     assert results[:2] == [None, None]
 
 
-@pytest.mark.parametrize("damage", ["flip", "cut", "remove"])
+@pytest.mark.parametrize("damage", ["flip", "cut", "remove", "pipe", "link"])
 def test_damage_is_found_and_mended(store, damage):
     path = store.store.layout.path
     chunk = path / "c" / "0" / "1"
-    if damage == "remove":
+    data = bytearray(chunk.read_bytes())
+    if damage in ("remove", "pipe", "link"):
         chunk.unlink()
-    else:
-        data = bytearray(chunk.read_bytes())
+    if damage == "pipe":
+        os.mkfifo(chunk)
+    elif damage == "link":
+        chunk.symlink_to(path / "c" / "0" / "0")
+    elif damage != "remove":
         data[1000] ^= 1
         chunk.write_bytes(data if damage == "flip" else data[:-1])
     assert existing(path).state() == ([tile for tile in store.digests if tile != (0, 1)], [], [(0, 1)])
@@ -185,6 +190,15 @@ def test_damage_is_found_and_mended(store, damage):
     with pytest.raises(StoreMismatch, match=r"\(0, 1\).*--resume"):
         fresh[300, 3]
     assert np.array_equal(gram(KERNEL, X, out=path, resume=True)[:], WHOLE)
+
+
+def test_a_damaged_description_is_found_and_mended(store):
+    path = store.store.layout.path
+    (path / "zarr.json").write_text("{}")
+    assert not all(finding.ok for finding in examine_store(path))
+    gram(KERNEL, X, out=path, resume=True)
+    assert all(finding.ok for finding in examine_store(path))
+    assert zarr.open_array(path, mode="r").shape == (700, 700)
 
 
 def test_damaged_manifests_and_plans(store):
