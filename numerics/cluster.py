@@ -65,6 +65,8 @@ class Workers:
 
         completed: Any = as_completed
         failed: list[tuple[T, str]] = []
+        suspects: list[T] = []
+        alone: set[T] = set()
         tries: Counter[T] = Counter()
         futures: dict[Any, T] = {}
 
@@ -78,24 +80,34 @@ class Workers:
         for future in done:
             item = futures.pop(future)
             if future.status == "error":
-                failed.append((item, _reason(future.exception())))
-                continue
-            with suppress(CancelledError):  # its worker died before it was asked
-                yield item, future.result()
-                continue
-            if self.client.status != "running":
-                raise ClusterError(
-                    f"The scheduler at {self.address} was lost with {len(futures) + 1} tasks to go: start one, and run the same "
-                    "command with --resume."
-                )
-            if tries[item] < 2 * TRIES:
-                done.add(submit(item))
+                if _is_killed(future.exception()) and item not in alone:
+                    suspects.append(item)
+                else:
+                    failed.append((item, _reason(future.exception())))
             else:
-                failed.append((item, f"its result was lost {tries[item]} times"))
+                with suppress(CancelledError):  # its worker died before it was asked
+                    yield item, future.result()
+                    tries.pop(item)
+                if item in tries:
+                    self._check_alive(len(futures) + 1)
+                    if tries[item] < 2 * TRIES:
+                        done.add(submit(item))
+                    else:
+                        failed.append((item, f"its result was lost {tries[item]} times"))
+            if suspects and not futures:  # dask blames all that its worker held: alone, it is the one
+                alone.add(suspects[-1])
+                done.add(submit(suspects.pop()))
         if failed:
             item, reason = failed[0]
             raise ClusterError(
                 f"{len(failed)} of {len(items)} tasks failed, first {item}: {reason}. The others are done: resume to try these once more."
+            )
+
+    def _check_alive(self, left: int) -> None:
+        if self.client.status != "running":
+            raise ClusterError(
+                f"The scheduler at {self.address} was lost with {left} tasks to go: start one, and run the same command with "
+                "--resume."
             )
 
 
@@ -119,7 +131,11 @@ def _write(job: Job, tile: Tile) -> Digests:
     return job.write(tile)
 
 
+def _is_killed(error: Any) -> bool:
+    return type(error).__name__ == "KilledWorker"
+
+
 def _reason(error: Any) -> str:
-    if type(error).__name__ == "KilledWorker":
+    if _is_killed(error):
         return f"{TRIES} workers died while they computed it"
     return f"{type(error).__name__}: {error}"

@@ -19,7 +19,9 @@ from numerics.mirror import write, write_mirrored
 
 
 @njit(nogil=True, error_model="numpy", cache=True)
-def symmetric_band(unit: Any, weights: Any, near: Any, polynomials: Any, first: Any, result: Any) -> None:
+def symmetric_band(
+    unit: Any, weights: Any, near: Any, polynomials: Any, first: Any, result: Any, stopped: Any
+) -> None:
     """Tiles of rows first, .., first + SIDE - 1 up to the diagonal, and their mirror images.
 
     Parameters
@@ -35,11 +37,15 @@ def symmetric_band(unit: Any, weights: Any, near: Any, polynomials: Any, first: 
     first : int
         A multiple of SIDE.
     result : ndarray, shape (outputs, n, n)
+    stopped : ndarray of bool, shape (1,)
+        Where it becomes true, the rest is left out: on fresh memory the first band meets every page of the matrix.
     """
     n = result.shape[1]
     rows = min(SIDE, n - first)
     tile, spare, gaps, places = _buffers(unit, len(polynomials))
     for start in range(0, first + 1, SIDE):
+        if stopped[0]:
+            return
         columns = min(SIDE, n - start)
         np.dot(unit[first : first + SIDE], unit[start : start + SIDE].T, tile)
         count = _nearly_parallel(tile, near, unit, first, rows, unit, start, columns, gaps, places)
@@ -62,12 +68,15 @@ def rectangular_band(
     polynomials: Any,
     first: Any,
     result: Any,
+    stopped: Any,
 ) -> None:
     """All tiles of rows first, .., first + SIDE - 1 against a second data set; result has shape (outputs, n, m)."""
     n, m = result.shape[1], result.shape[2]
     rows = min(SIDE, n - first)
     tile, spare, gaps, places = _buffers(unit, len(polynomials))
     for start in range(0, m, SIDE):
+        if stopped[0]:
+            return
         columns = min(SIDE, m - start)
         np.dot(unit[first : first + SIDE], others[start : start + SIDE].T, tile)
         count = _nearly_parallel(tile, near, unit, first, rows, others, start, columns, gaps, places)

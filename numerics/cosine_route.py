@@ -47,14 +47,24 @@ class CosineRoute:
         unit, weights = self._prepared[0]
         arguments, near = self._arguments, self._near
         bands = range((len(self.data[0]) - 1) // blocks.SIDE * blocks.SIDE, -1, -blocks.SIDE)
-        on_all_cores(lambda first: symmetric_band(unit, weights, near, arguments, first, result), bands)
+        stopped = np.zeros(1, np.bool_)
+        on_all_cores(
+            lambda first: symmetric_band(unit, weights, near, arguments, first, result, stopped),
+            bands,
+            stopped,
+        )
 
     def block(self, low: slice, high: slice, result: NDArray[Any]) -> None:
         """Fill result (outputs, rows, columns): rows `low` of the first data set with rows `high` of the last; both begin at a multiple of SIDE."""
         left, right = _part(self._prepared[0], low), _part(self._prepared[-1], high)
         arguments, near = self._arguments, self._near
         bands = range(0, low.stop - low.start, blocks.SIDE)
-        on_all_cores(lambda first: rectangular_band(*left, *right, near, arguments, first, result), bands)
+        stopped = np.zeros(1, np.bool_)
+        on_all_cores(
+            lambda first: rectangular_band(*left, *right, near, arguments, first, result, stopped),
+            bands,
+            stopped,
+        )
 
     def diagonal(self) -> NDArray[Any]:
         """K(x, x) of every row, shape (outputs, n): what `symmetric` has on its diagonal."""

@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
+import numpy as np
 from numba import config
+from numpy.typing import NDArray
 from threadpoolctl import OpenBLASController, ThreadpoolController
 
 _lock = threading.Lock()
@@ -18,10 +20,13 @@ _inside: list[tuple[int, ...]] = []
 """One entry for everyone inside `one_blas_thread`: the numbers of threads that come back when the last has left."""
 
 
-def on_all_cores(task: Callable[[Any], None], items: Iterable[Any]) -> None:
+def on_all_cores(
+    task: Callable[[Any], None], items: Iterable[Any], stopped: NDArray[np.bool_] | None = None
+) -> None:
     """Run `task` on every item, one thread for each of its `cores`; the first error cancels what has not begun.
 
-    Tasks that release the GIL run side by side. An interrupt waits for those that have begun.
+    Tasks that release the GIL run side by side. An interrupt waits for those that have begun, which may look at `stopped`:
+    its one element is then true.
     """
     items = list(items)
     if len(items) == 1:
@@ -34,6 +39,8 @@ def on_all_cores(task: Callable[[Any], None], items: Iterable[Any]) -> None:
             for future in futures:
                 future.result()
         except BaseException:
+            if stopped is not None:
+                stopped[0] = True
             pool.shutdown(wait=True, cancel_futures=True)
             raise
 
