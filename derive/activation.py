@@ -61,7 +61,7 @@ class Activation:
     name: str
     parameters: tuple[tuple[str, Fraction], ...]
 
-    def __init__(self, spec: object, **parameters: Real):
+    def __init__(self, spec: object, /, **parameters: Real):
         if isinstance(spec, str):
             text, name, values = _named(spec, {key: exact(value, key) for key, value in parameters.items()})
             _check(values)

@@ -87,7 +87,8 @@ def certify(
     if digits[worst] < DIGITS:
         raise CertificateError(
             f"The closed form of {worst} for {activation.name} has only {digits[worst]:.1f} digits in common "
-            "with quadrature. Please report this expression: it is a defect of this program."
+            "with quadrature: scales below 1e-3 or above 1e3 are beyond what it resolves. Rescale the expression if it has such; "
+            "if not, please report it: it is then a defect of this program."
         )
     return DualCertificate(points=points, digits=digits[worst], seed=seed)
 

@@ -25,7 +25,8 @@ def serve() -> None:
     Notes
     -----
     The task sees no pipe of ours: its standard input and output are /dev/null. It dies with the parent: while it works,
-    the pipe's closing raises SIGIO, which ends the process even inside C code; an alarm stands behind that.
+    the closing of the answers' pipe raises SIGIO, which ends the process even inside C code; an alarm stands behind that.
+    The requests' pipe would not do: the kernel raises its signal a moment after the request can be read.
     """
     requests, answers = os.dup(0), os.dup(1)
     null = os.open(os.devnull, os.O_RDWR)
@@ -36,13 +37,13 @@ def serve() -> None:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGIO, signal.SIGALRM})
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    fcntl.fcntl(requests, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(answers, fcntl.F_SETOWN, os.getpid())
     with os.fdopen(requests, "rb") as lines, os.fdopen(answers, "wb") as output:
         for line in lines:
             request = json.loads(line)
-            _end_with_the_parent(requests, request["seconds"] + _LATE)
+            _end_with_the_parent(answers, request["seconds"] + _LATE)
             answer = {**_answer(request), "held": _held_bytes()}
-            _end_with_the_parent(requests, 0)
+            _end_with_the_parent(answers, 0)
             output.write(json.dumps(answer).encode() + b"\n")
             output.flush()
 

@@ -114,8 +114,10 @@ def _symbols(parameters: tuple[str, ...]) -> dict[str, sympy.Symbol]:
     symbols = {"x": SYMBOL}
     for name in parameters:
         taken = name in {**symbols, **FUNCTIONS, **_CONSTANTS} or keyword.iskeyword(name)
-        if taken or not (name.isascii() and name.isidentifier()):
-            raise ValueError(f"{name!r} cannot name a parameter: choose an unused ASCII identifier.")
+        if taken or not (name.isascii() and name.isidentifier()) or name.startswith("_"):
+            raise ValueError(
+                f"{name!r} cannot name a parameter: choose an unused ASCII identifier that begins with a letter."
+            )
         symbols[name] = sympy.Symbol(name, positive=True)
     return symbols
 

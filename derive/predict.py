@@ -16,7 +16,7 @@ from derive.continuation import TIED
 from derive.covariances import Net, correlations, linear, net_of, network_of
 from derive.curves import Tail, constant_of, oscillation_of, rate_of, stretch_of
 from derive.errors import NoClosedForm
-from derive.ir import KernelIR
+from derive.ir import OUTPUTS, KernelIR
 from derive.local import Singular, dominant
 from derive.nearest import RESOLVED, Nearest, mirror_of, nearest_of, tied_at
 from derive.network import Dense, Network
@@ -29,7 +29,6 @@ from derive.support import Degrees, degrees_of
 DIGITS = 30
 CANCELLED = mpmath.mpf(10) ** -12
 """Share of the two ends' amplitudes at which one parity has cancelled."""
-OUTPUTS = ("ntk", "nngp", "rounding")
 SEVERAL = 10
 """Degrees until which a fading singularity is worth a note."""
 LONGEST_EXACT = 80

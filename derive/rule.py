@@ -7,6 +7,7 @@ degree 31 to all digits that count, and float64 evaluates them without cancellat
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -123,6 +124,8 @@ def _edges(functions: Sequence[Smooth], end: Any) -> list[Any]:
                 raise DerivationError(f"it needs more than {MOST} panels, near x = {float(left):.6g}.")
         else:
             edges.append(left)
+    if 0 not in functions[0].edges and not all(math.isfinite(function.double(0)) for function in functions):
+        raise DerivationError("float64 has no value at x = 0.")
     return edges[1:]
 
 

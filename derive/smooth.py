@@ -129,13 +129,13 @@ def without_powers(expr: sympy.Expr) -> sympy.Expr:
 
 
 def settled(function: Smooth) -> Smooth:
-    """The function, with its Taylor polynomial around 0 where float64 loses digits by cancellation there."""
+    """The function, with its Taylor polynomial around 0 where float64 has no value, or loses digits by cancellation, there."""
     zero = function.branch_at(mpmath.mpf(0))
     near = mpf(NEAR)
     if any(abs(edge) <= near for edge in function.edges):
         return function
     small = [sign * near * mpmath.mpf(10) ** -k for k in range(5) for sign in (1, -1)]
-    if all(abs(function.double(x) - function(x)) <= 1e-14 * abs(function(x)) for x in small):
+    if _worst(function, small) <= 1e-14:
         return function
     polynomial = sympy.Add(
         *(sympy.Rational(nearest(c)) * SYMBOL**i for i, c in enumerate(_taylor(function.precise[zero])))
@@ -147,7 +147,7 @@ def settled(function: Smooth) -> Smooth:
     branches = list(function.branches)
     branches[zero] = patched
     better = function.with_code(branches)
-    return better if _worst(better, small) < _worst(function, small) else function
+    return better if _worst(better, small) < min(_worst(function, small), 1e-8) else function
 
 
 def _taylor(function: Function) -> list[Any]:
@@ -163,6 +163,9 @@ def _taylor(function: Function) -> list[Any]:
 
 
 def _worst(function: Smooth, points: Sequence[Any]) -> float:
+    """The largest relative error of float64 at these points; infinite where it has no value at one of them, or at 0."""
+    if not math.isfinite(function.double(0)):
+        return math.inf
     errors = [abs(function.double(x) - function(x)) / (abs(function(x)) or mpmath.mpf(1)) for x in points]
     return float(max(errors)) if all(map(mpmath.isfinite, errors)) else math.inf
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from derive.errors import NotEnoughMemory
+from derive.ir import OUTPUTS
 
 
 def require_kernel(value: object) -> None:
@@ -18,6 +20,22 @@ def require_kernel(value: object) -> None:
         raise TypeError(
             f"A kernel is needed, got {type(value).__name__}: make one with quasintk.kernel(...)."
         )
+
+
+def as_output(get: object) -> str:
+    """The name of an output; raises ValueError where it is none."""
+    if not isinstance(get, str) or get not in OUTPUTS:
+        raise ValueError(f"get must be one of {', '.join(map(repr, OUTPUTS))}, got {get!r}.")
+    return get
+
+
+def as_dtype(dtype: object) -> np.dtype[Any]:
+    """float32 or float64; raises ValueError where it is neither."""
+    with suppress(TypeError):
+        for known in (np.dtype(np.float32), np.dtype(np.float64)):
+            if np.dtype(dtype) == known:  # type: ignore[call-overload]  # any object
+                return known
+    raise ValueError(f"dtype must be float32 or float64, got {dtype!r}.")
 
 
 def as_rows(X: object, name: str = "X") -> tuple[NDArray[np.float64], np.dtype[Any]]:
@@ -41,7 +59,8 @@ def as_rows(X: object, name: str = "X") -> tuple[NDArray[np.float64], np.dtype[A
     except ValueError as error:
         raise ValueError(f"{name} is no rectangular array: {error}") from None
     if array.dtype.kind not in "fiub":
-        raise TypeError(f"{name} has dtype {array.dtype}: real numbers are needed.")
+        hint = f"; {name}.astype(float) makes them" if array.dtype == object else ""
+        raise TypeError(f"{name} has dtype {array.dtype}: real numbers are needed{hint}.")
     if array.ndim != 2:
         hint = f"; one row is {name}[None, :]" if array.ndim == 1 else ""
         raise ValueError(f"{name} has shape {array.shape}: rows of features, (n, d), are needed{hint}.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from numerics.arrays import as_rows, load_array, require_kernel
+from numerics.arrays import as_dtype, as_output, as_rows, load_array, require_kernel
 from numerics.cluster import on_cluster
 from numerics.gram_route import gram_route
 from numerics.job import job_of
@@ -89,9 +89,7 @@ def gram(
     require_kernel(kernel)
     source = Path(X) if isinstance(X, str | os.PathLike) else None
     rows, natural = as_rows(X if source is None else load_array(source))
-    result_dtype = natural if dtype is None else np.dtype(dtype)  # type: ignore[call-overload]  # checked below
-    if result_dtype not in (np.float32, np.float64):
-        raise ValueError(f"dtype must be float32 or float64, got {result_dtype}.")
+    result_dtype = natural if dtype is None else as_dtype(dtype)
     if isinstance(out, str | os.PathLike):
         job = job_of(
             kernel,
@@ -100,7 +98,7 @@ def gram(
             result_dtype,
             memory=memory,
             resume=resume,
-            get=get,
+            get=as_output(get),
             tile=tile,
             full=full,
             source=source,
@@ -118,11 +116,11 @@ def gram(
                 f"out must be an array, or a path ending in .npy or .zarr, got {type(out).__name__}."
             )
         _check_out(out, (len(rows), len(rows)), result_dtype)
-        gram_route(kernel, (get,), result_dtype, rows).symmetric(out[None])
+        gram_route(kernel, (as_output(get),), result_dtype, rows).symmetric(out[None])
         return out
     guard(len(rows) ** 2, result_dtype.itemsize, memory, f"The Gram matrix of {len(rows)} rows")
     result = np.empty((1, len(rows), len(rows)), result_dtype)
-    gram_route(kernel, (get,), result_dtype, rows).symmetric(result)
+    gram_route(kernel, (as_output(get),), result_dtype, rows).symmetric(result)
     return result[0]
 
 
@@ -135,7 +133,12 @@ def _opened(path: Path, rest: bool) -> Any:
 
 
 def _check_out(out: NDArray[Any], shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-    if out.shape != shape or out.dtype != dtype or not out.flags.writeable:
+    if out.shape != shape or out.dtype != dtype:
         raise ValueError(
-            f"out must be a writeable array of shape {shape} and dtype {dtype}, got {out.shape}, {out.dtype}."
+            f"out must be an array of shape {shape} and dtype {dtype}, got {out.shape}, {out.dtype}."
         )
+    if not out.flags.writeable:
+        raise ValueError("out is read-only: take a copy, or out.setflags(write=True).")
+    inner, outer = sorted(zip(map(abs, out.strides), out.shape, strict=True))
+    if out.size and not (inner[0] >= out.itemsize and outer[0] >= inner[0] * inner[1]):
+        raise ValueError(f"out's entries share memory, with strides {out.strides}: take an array of its own.")

@@ -25,4 +25,4 @@ def gram_route(
     The data as a whole decide, not which block is asked for: all of them, and so all bytes, come from one route.
     """
     data = (rows,) if others is None else (rows, others)
-    return cosine_route(kernel, outputs, dtype, *data) or pair_route(kernel, outputs, *data)
+    return cosine_route(kernel, outputs, dtype, *data) or pair_route(kernel, outputs, dtype, *data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 import mpmath
@@ -16,14 +17,14 @@ from derive.baselines import baseline_text, check_values
 from derive.derivation import activations, formulas
 from derive.errors import DerivationError, NoClosedForm
 from derive.formulas import duals_of
-from derive.ir import OUTPUTS
+from derive.ir import OUTPUTS, KernelIR
 from derive.lower import network_of
 from derive.network import Network
 from derive.numbers import Real, as_text, exact
 from derive.printing import latex
 from derive.recursion import Dual, LayerMoments, Recursion
 from derive.trace import Step, proof
-from numerics.arrays import as_rows
+from numerics.arrays import as_output, as_rows
 from numerics.build import build
 from numerics.emit import emit_domain, emit_numba, emit_numpy, emit_values
 from numerics.gram_route import gram_route
@@ -276,12 +277,17 @@ class Kernel:
         if self.ir.domain is None:
             return None
         with np.errstate(all="ignore"):
-            values = build(emit_domain(self.ir)).domain(q, *self.parameter_values)
+            values = _domain(self._structure).domain(q, *self.parameter_values)
         return np.where(np.isfinite(values), values, -1.0)
 
     def compiled(self, outputs: tuple[str, ...]) -> Any:
         """The compiled module of these outputs."""
-        return build(emit_numba(self.ir, outputs, _title(self)))
+        return _compiled(self._structure, outputs)
+
+    @property
+    def _structure(self) -> KernelIR:
+        """The representation without its parameters' values, on which no code depends."""
+        return replace(self.ir, parameters=tuple((name, Fraction(1)) for name, _ in self.ir.parameters))
 
     def to_json(self) -> str:
         """The kernel as text, read back by `Kernel.from_json`."""
@@ -301,6 +307,16 @@ class Kernel:
 
     def _repr_latex_(self) -> str:
         return f"$\\displaystyle {self.latex()}$"
+
+
+@lru_cache(maxsize=256)
+def _compiled(structure: ir.KernelIR, outputs: tuple[str, ...]) -> Any:
+    return build(emit_numba(structure, outputs, _title(Kernel(structure))))
+
+
+@lru_cache(maxsize=256)
+def _domain(structure: ir.KernelIR) -> Any:
+    return build(emit_domain(structure))
 
 
 def network_text(kernel: ir.KernelIR) -> str:
@@ -333,7 +349,8 @@ def _title(kernel: Kernel) -> str:
 
 
 def _outputs(get: str | tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(get) if isinstance(get, tuple | list) else (get,)
+    names = tuple(get) if get and isinstance(get, tuple | list) else (get,)
+    return tuple(map(as_output, names))
 
 
 def _valid(name: str, value: Fraction) -> Fraction:

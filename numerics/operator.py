@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator
 
 from numerics import blocks
-from numerics.arrays import as_rows, require_kernel, through_reals
+from numerics.arrays import as_output, as_rows, require_kernel, through_reals
 from numerics.gram_route import gram_route
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class GramOperator(LinearOperator):
     def __init__(self, kernel: Kernel, X: object, get: str = "ntk") -> None:
         require_kernel(kernel)
         rows, _ = as_rows(X)
-        self._route = gram_route(kernel, (get,), np.dtype(np.float64), rows)
+        self._route = gram_route(kernel, (as_output(get),), np.dtype(np.float64), rows)
         super().__init__(np.dtype(np.float64), (len(rows), len(rows)))  # type: ignore[call-arg]  # __new__ hides it
 
     def diagonal(self) -> Floats:

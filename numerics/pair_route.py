@@ -26,12 +26,29 @@ Floats = NDArray[np.float64]
 
 
 def pair_route(
-    kernel: Kernel, outputs: tuple[str, ...], rows: Floats, others: Floats | None = None
+    kernel: Kernel, outputs: tuple[str, ...], dtype: np.dtype[Any], rows: Floats, others: Floats | None = None
 ) -> PairRoute:
-    """The route for one data set or two; raises DerivationError where the kernel is infinite at a row."""
+    """The route for one data set or two, whose results go into arrays of a dtype.
+
+    Raises
+    ------
+    DerivationError
+        Where the kernel is infinite at a row.
+    NumericalError
+        Where it may exceed float32: |K(x, y)|^2 <= K(x, x) K(y, y).
+    """
     code = _Code.of(kernel, outputs)
     left = _prepare(code, rows, "X")
-    return PairRoute(code, left, left if others is None else _prepare(code, others, "Y"))
+    route = PairRoute(code, left, left if others is None else _prepare(code, others, "Y"))
+    if dtype == np.float32:
+        largest = np.sqrt(_diagonal(code, route.left).max(initial=0)) * np.sqrt(
+            _diagonal(code, route.right).max(initial=0)
+        )
+        if largest > np.finfo(dtype).max:
+            raise NumericalError(
+                f"The kernel reaches {largest:.3g}: it exceeds the range of float32. Rescale the data, lower W_std, or give float64."
+            )
+    return route
 
 
 @dataclass(frozen=True)
@@ -73,10 +90,7 @@ class PairRoute:
 
     def diagonal(self) -> Floats:
         """K(x, x) of every row, shape (outputs, n)."""
-        code, data = self.code, self.left
-        values = np.empty((code.outputs, len(data.q)))
-        code.module.fill_diagonal(*data.part(slice(None)), code.parameters, values, *code.activations)
-        return _scaled(code, values, 2 * data.exponent)
+        return _diagonal(self.code, self.left)
 
     @contextmanager
     def _room(self) -> Iterator[_Room]:
@@ -221,6 +235,12 @@ def _prepare(code: _Code, rows: Floats, name: str) -> _Rows:
         row = int(np.argmin(margin > 0))
         raise DerivationError(outside(code.kernel, f"row {row} of {name}, |x|^2 / d = {q[row]:.6g}"))
     return _Rows.of(code, rows, blocks.unit_rows(rows, q), q, exponent, tables)
+
+
+def _diagonal(code: _Code, data: _Rows) -> Floats:
+    values = np.empty((code.outputs, len(data.q)))
+    code.module.fill_diagonal(*data.part(slice(None)), code.parameters, values, *code.activations)
+    return _scaled(code, values, 2 * data.exponent)
 
 
 def outside(kernel: Kernel, where: str) -> str:

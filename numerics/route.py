@@ -31,18 +31,17 @@ def routes(kernel: ir.KernelIR, parameters: NDArray[np.float64]) -> tuple[str, .
 def _shares(kernel: ir.KernelIR, parameters: NDArray[np.float64]) -> dict[int, tuple[float, float]]:
     """Of every layer with a Hermite series: Q at |x|^2 = d, and the part of E[phi^2] that its terms leave out."""
     module, rules = build(emit_values(kernel)), different_rules(kernel)
-    with np.errstate(all="ignore"):
+    body, shares = kernel.diagonal.body, {}
+    with np.errstate(all="ignore"):  # NumPy evaluates every branch everywhere
         numbers = module.diagonal(1.0, *parameters)
-    body = kernel.diagonal.body
-    values = dict(zip((assign.target for assign in body), map(float, numbers), strict=True))
-    shares = {}
-    for assign in body:
-        match assign.value:
-            case ir.Call("kappa_diagonal", (ir.Number(layer), _, ir.Name(Q))):
-                k = rules.index(kernel.functions[int(layer) - 1])
-                phi, rule = getattr(module, f"phi_{k}"), getattr(module, f"RULE_{k}")
-                norm, rest = module.row_of(phi, rule, values[Q])[:2]
-                shares[int(layer)] = (values[Q], float(rest**2 / norm) if norm else 1.0)
+        values = dict(zip((assign.target for assign in body), map(float, numbers), strict=True))
+        for assign in body:
+            match assign.value:
+                case ir.Call("kappa_diagonal", (ir.Number(layer), _, ir.Name(Q))):
+                    k = rules.index(kernel.functions[int(layer) - 1])
+                    phi, rule = getattr(module, f"phi_{k}"), getattr(module, f"RULE_{k}")
+                    norm, rest = module.row_of(phi, rule, values[Q])[:2]
+                    shares[int(layer)] = (values[Q], float(rest**2 / norm) if norm else 1.0)
     return shares
 
 

@@ -37,6 +37,8 @@ def write_gram(
 
     Raises
     ------
+    ValueError
+        If the shard is none of (1, N), ..., (N, N).
     OSError
         If the disk is full (before anything is computed) or fails.
     FileExistsError, StoreMismatch, StoreLocked
@@ -47,6 +49,7 @@ def write_gram(
     Resuming reads what is there, and computes what is missing or damaged. A shard (i, N) computes every N-th tile; the
     last one to end finishes the file.
     """
+    _check_shard(shard)
     with writing(job.path, job.plan, resume=resume, shard=shard) as store:
         all_tiles = list(tiles_of(job.plan.n, job.plan.tile))
         mine = all_tiles if shard is None else all_tiles[shard[0] - 1 :: shard[1]]
@@ -99,3 +102,12 @@ def _reserve(store: Store, tiles: list[Tile]) -> None:
             error.errno,
             f"There is no room for {len(tiles)} tiles of {store.layout.path}: {error.strerror}. Free some, or take float32.",
         ) from error
+
+
+def _check_shard(shard: object) -> None:
+    match shard:
+        case None:
+            return
+        case (int(i), int(count)) if 1 <= i <= count:
+            return
+    raise ValueError(f"shard must be (i, N) with i from 1 to N, got {shard!r}.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
+from inspect import signature
 from typing import Any
 
 from derive.derivation import derive_kernel
@@ -47,6 +49,10 @@ def kernel(network: object, *, get: str = "ntk", **options: Any) -> Kernel:
         raise TypeError(f"Options {', '.join(options)} belong to an activation; this network has its own.")
     if get not in ("ntk", "nngp"):
         raise ValueError(f"get must be 'ntk' or 'nngp', got {get!r}; every kernel also has its 'rounding'.")
+    known = list(signature(mlp).parameters)[1:]
+    if unknown := sorted(options.keys() - set(known)):
+        near = get_close_matches(unknown[0], known, 1) or known
+        raise TypeError(f"{unknown[0]!r} is no option of a network: {' or '.join(near)}?")
     net: Network = network if isinstance(network, Network) else mlp(network, **options)
     try:
         ir: KernelIR = derive_kernel(net if get == "ntk" else readout_only(net))

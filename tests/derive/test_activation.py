@@ -34,6 +34,7 @@ def test_parameters_of_texts_and_of_sympy_expressions():
     assert text == symbolic
     assert text.parameters == (("a", Fraction(1, 2)),)
     assert a in text.expr.free_symbols
+    assert Activation("self*x", self=2).parameters == (("self", 2),)
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,8 @@ def test_parameters_are_positive_real_symbols():
 
 
 @pytest.mark.parametrize(
-    "name", ["x", "pi", "exp", "lambda", "if", "a b", "1a", "", "\N{GREEK SMALL LETTER BETA}"]
+    "name",
+    ["x", "pi", "exp", "lambda", "if", "_a", "__import__", "a b", "1a", "", "\N{GREEK SMALL LETTER BETA}"],
 )
 def test_unusable_parameter_names_are_refused(name):
     with pytest.raises(ValueError, match="cannot name a parameter"):

@@ -12,6 +12,7 @@ from derive.activation import Activation
 from derive.derivation import derive_kernel
 from derive.errors import BadKernelFile, DerivationError, DerivationTimeout
 from derive.network import mlp
+from derive.parse import SYMBOL
 from derive.rule import integration_rule
 
 TANH = derive_kernel(mlp("tanh", depth=2))
@@ -61,6 +62,7 @@ def test_narrow_features_and_overflow_are_no_obstacle(text):
     ("text", "reason"),
     [
         ("sqrt(abs(x))", "singular near x"),
+        ("tanh(20*x)/x", "float64 loses its digits near"),
         ("1/x", "no finite real value|singular"),
         ("exp(x**2)*tanh(x)", "grows too fast"),
         ("sin(x**8)", "float64 loses its digits"),
@@ -70,6 +72,14 @@ def test_narrow_features_and_overflow_are_no_obstacle(text):
 def test_no_rule(text, reason):
     with pytest.raises(DerivationError, match=reason):
         integration_rule(Activation(text))
+
+
+@pytest.mark.parametrize("text", ["sin(x)/x", "tanh(x)/x"])
+def test_a_removable_singularity_at_0(text):
+    """Float64 has 0/0 there; its Taylor polynomial stands for it."""
+    function = integration_rule(Activation(text))
+    assert function.dual.rule.smallest == 0
+    assert float(function.phi.subs(SYMBOL, 0)) == 1
 
 
 def test_a_closed_form_that_takes_too_long_becomes_a_series(monkeypatch):

@@ -207,6 +207,21 @@ def test_killed_from_outside_while_working(tmp_path):
     assert worker.run("echo", "again") == "again"
 
 
+def test_bytes_that_come_while_it_works_do_not_end_it(tmp_path):
+    """The kernel signals a request that can be read already, to a process that works on it: one in 40,000 died of that."""
+    place = tmp_path / "pid"
+
+    def write():
+        comes_true(lambda: place.exists() and place.read_text())
+        os.write(worker._process.stdin.fileno(), b" ")
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    assert worker.run("briefly", str(place)) == "done"
+    writer.join()
+    assert worker.run("echo", "again") == "again"
+
+
 def test_a_crash_in_c():
     with pytest.raises(errors.DerivationTimeout, match=r"ended by signal 11 \(Segmentation fault\)"):
         worker.run("stop", "")

@@ -33,6 +33,14 @@ def wait(argument):
     time.sleep(60)
 
 
+def briefly(argument):
+    """Say where it runs, and end soon."""
+    with open(argument, "w") as file:
+        file.write(str(os.getpid()))
+    time.sleep(0.5)
+    return "done"
+
+
 def in_c(argument):
     """Say where it runs, then hold the GIL for a minute."""
     with open(argument, "w") as file:

@@ -41,7 +41,7 @@ def on_sphere(n, d=9, seed=0):
 
 def pairwise(kernel, X, outputs=OUTPUTS):
     result = np.empty((len(outputs), len(X), len(X)))
-    pair_route(kernel, outputs, X).symmetric(result)
+    pair_route(kernel, outputs, np.dtype(np.float64), X).symmetric(result)
     return result
 
 

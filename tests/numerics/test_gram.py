@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 from gram_errors import off
+from numpy.lib.stride_tricks import as_strided
 
 from derive.activation import Activation
 from derive.errors import NotEnoughMemory
@@ -50,7 +51,12 @@ def test_any_number_of_threads_gives_the_same_bits():
         ({"out": np.zeros((300, 300), np.float32)}, ValueError, "dtype float64"),
         ({"out": "G.zip"}, ValueError, r"ending in \.npy"),
         ({"out": "no/such/folder/G.npy"}, FileNotFoundError, "does not exist"),
+        ({"out": np.broadcast_to(np.zeros(1), (300, 300))}, ValueError, "read-only"),
+        ({"out": as_strided(np.zeros(900), (300, 300), (8, 16))}, ValueError, "share memory"),
         ({"dtype": "int32"}, ValueError, "float32 or float64"),
+        ({"dtype": "foo"}, ValueError, "float32 or float64, got 'foo'"),
+        ({"out": "G.zarr", "shard": (5, 2)}, ValueError, r"from 1 to N, got \(5, 2\)"),
+        ({"get": ("ntk", "nngp")}, ValueError, "get must be one of"),
         ({"memory": "100KB"}, NotEnoughMemory, "more than memory='100KB' allows"),
         ({"memory": "much"}, ValueError, "must read like '4GB'"),
         ({"memory": "0GB"}, ValueError, "must read like '4GB'"),

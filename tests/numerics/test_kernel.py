@@ -164,6 +164,22 @@ def test_scales_beyond_float64_are_named():
         kernel("relu", b_std=1)(X)
 
 
+@pytest.mark.parametrize("call", ["__call__", "diag"])
+def test_scales_beyond_float32_are_named(call):
+    X = np.array([[1.0, 0.0], [1e21, 0.0]], np.float32)
+    with pytest.raises(ArithmeticError, match="exceeds the range of float32"):
+        getattr(kernel("relu", b_std=1), call)(X)
+    assert np.isfinite(kernel("relu", b_std=1)(X[:1], X[1:])).all()
+
+
+def test_a_second_call_writes_no_code_again(monkeypatch):
+    network = kernel("erf", b_std=0.25)
+    network(np.eye(2))
+    monkeypatch.setattr("numerics.kernel.emit_numba", None)
+    monkeypatch.setattr("numerics.kernel.build", None)
+    network.with_parameters(b_std=0.5)(np.eye(2))
+
+
 def test_zero_rows_are_the_kernel_at_zero():
     X = np.array([[0.0, 0.0], [1.0, 2.0]])
     assert kernel("relu")(X)[0].tolist() == [0.0, 0.0]
