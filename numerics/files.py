@@ -102,11 +102,13 @@ def finish(path: Path) -> None:
     sync_folder(path.parent)
 
 
-def read(path: Path) -> bytes | None:
-    """The whole file; None where there is none."""
+def read(path: Path, size: int | None = None) -> bytes | None:
+    """The whole file; None where there is none, or where it has another size than this."""
     try:
         with _opened(path, os.O_RDONLY) as file:
             before("read", path)
+            if size not in (None, os.fstat(file).st_size):
+                return None
             with open(file, "rb", closefd=False) as stream:
                 return stream.read()
     except FileNotFoundError:

@@ -105,7 +105,7 @@ class Zarr:
 
     def _digest(self, image: Tile) -> str:
         try:
-            return digest(files.read(self._chunk(image)) or b"")
+            return digest(files.read(self._chunk(image), self.tile**2 * self.dtype.itemsize) or b"")
         except files.NotAFile:
             return digest(b"")
 

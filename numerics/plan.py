@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from threadpoolctl import threadpool_info
 
 from derive.errors import StoreMismatch
 from numerics import __quasintk__
-from numerics.layouts import FORMAT
+from numerics.layouts import FORMAT, digest
 
 
 @dataclass(frozen=True)
@@ -37,27 +38,27 @@ class Plan:
     format: int = FORMAT
 
     def to_json(self) -> str:
-        """Canonical text."""
-        return json.dumps(asdict(self), indent=1, sort_keys=True)
+        """Canonical text, with its own checksum."""
+        return json.dumps({**asdict(self), "sha256": self.sha256}, indent=1, sort_keys=True)
+
+    @property
+    def sha256(self) -> str:
+        """Of all that it says."""
+        return digest(json.dumps(asdict(self), sort_keys=True).encode())
 
     @staticmethod
     def from_json(text: str, path: Path) -> Plan:
         """The plan of a text; raises StoreMismatch on anything else."""
-        try:
-            plan = Plan(**json.loads(text))
-            sound = (
-                plan.format == FORMAT
-                and plan.n > 0
-                and plan.tile > 0
-                and plan.dtype in ("float32", "float64")
-            )
-        except (ValueError, TypeError):
-            sound = False
-        if not sound:
-            raise StoreMismatch(
-                f"{path} is damaged, or of another version: remove the store, and compute it anew."
-            )
-        return plan
+        with contextlib.suppress(LookupError, ValueError, TypeError, AttributeError, RecursionError):
+            content = json.loads(text)
+            check = content.pop("sha256")
+            plan = Plan(**content)
+            if plan.sha256 == check and plan.format == FORMAT:
+                return plan
+        raise StoreMismatch(
+            f"{path} is damaged, or of another version: remove it, then `quasintk gram` with the same kernel and data, and --resume, "
+            "keeps the tiles that are whole."
+        )
 
     def require(self, other: Plan, path: Path) -> None:
         """Raise StoreMismatch where a store at `path` has this plan and a run the other."""
@@ -97,4 +98,4 @@ def machine() -> tuple[str, str, str]:
 
 def _short(value: object) -> str:
     text = str(value)
-    return text if len(text) <= 40 else f"{text[:12]}..."
+    return text if len(text) <= 90 else f"{text[:12]}..."

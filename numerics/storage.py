@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from derive.errors import StoreMismatch
 from numerics import files
 from numerics.layouts import Digests, Layout, Npy, Tile, Zarr, digest, tiles_of
 from numerics.plan import Plan
@@ -37,21 +38,28 @@ class Store:
     def commit(self, tile: Tile, digests: Digests) -> None:
         """A tile is on the disk."""
         body = json.dumps({"tile": tile, "sha256": digests})
-        files.append(
-            self.layout.folder / f"manifest-{self.writer}", f"{digest(body.encode())[:16]} {body}".encode()
-        )
+        files.append(self.layout.folder / f"manifest-{self.writer}", f"{self._check(body)} {body}".encode())
 
     def committed(self) -> dict[Tile, Digests]:
-        """What the manifests of all writers say; torn lines count for nothing."""
+        """What the manifests of all writers say; torn lines, and those of another plan, count for nothing."""
         found: dict[Tile, Digests] = {}
-        for path in sorted(self.layout.folder.glob("manifest-*")):
+        for path in self.manifests:
             for line in (files.read(path) or b"").decode(errors="replace").splitlines():
                 check, _, body = line.partition(" ")
-                if check == digest(body.encode())[:16]:
+                if check == self._check(body):
                     entry = json.loads(body)
                     i, j = entry["tile"]
                     found[i, j] = tuple(entry["sha256"])
         return found
+
+    @property
+    def manifests(self) -> list[Path]:
+        """Of all writers."""
+        return sorted(self.layout.folder.glob("manifest-*"))
+
+    def _check(self, body: str) -> str:
+        """Of a line of a manifest of this plan."""
+        return digest(f"{self.plan.sha256} {body}".encode())[:16]
 
     def whole(self, tiles: list[Tile]) -> set[Tile]:
         """Those of these tiles whose bytes on the disk are what was committed."""
@@ -96,6 +104,7 @@ def writing(path: Path, plan: Plan, *, resume: bool, shard: tuple[int, int] | No
     """
     writer = "all" if shard is None else f"{shard[0]}-of-{shard[1]}"
     layout = layout_of(path, plan)
+    store = Store(plan, layout, writer)
     if isinstance(layout, Zarr) and path.exists() and not (layout.folder.is_dir() or _is_empty(path)):
         raise FileExistsError(
             f"{path} exists and is no store of quasintk: choose another path, or remove it."
@@ -108,6 +117,11 @@ def writing(path: Path, plan: Plan, *, resume: bool, shard: tuple[int, int] | No
         with files.lock(layout.folder / "lock-plan", path, wait=True):
             text = files.read(layout.folder / "plan.json")
             if text is None:
+                if store.manifests and not store.committed():
+                    raise StoreMismatch(
+                        f"{path} has lost its plan.json, and its tiles are of another kernel, data, dtype, tile or machine: resume with what "
+                        "it was begun with, or remove it."
+                    )
                 layout.create()
                 files.write_whole(layout.folder / "plan.json", plan.to_json().encode())
             elif not resume and shard is None:
@@ -118,7 +132,7 @@ def writing(path: Path, plan: Plan, *, resume: bool, shard: tuple[int, int] | No
                 Plan.from_json(text.decode(errors="replace"), layout.folder / "plan.json").require(plan, path)
                 if not layout.described:
                     layout.create()
-        yield Store(plan, layout, writer)
+        yield store
 
 
 def begun_tile(path: Path) -> int | None:

@@ -212,10 +212,37 @@ def test_damaged_manifests_and_plans(store):
     assert np.array_equal(gram(KERNEL, X, out=path, resume=True)[:], WHOLE)
     assert len(existing(path).committed()) == len(lines)
     plan = path / "quasintk" / "plan.json"
-    for text in ("", "{}", "[1]", plan.read_text().replace('"format": 1', '"format": 2')):
-        plan.write_text(text)
+    text = plan.read_text()
+    changed = [text.replace(f'"{name}": {value}', f'"{name}": {other}') for name, value, other in FLIPS]
+    for damaged in ("", "{}", "[1]", "[" * 100_000, *changed):
+        assert damaged != text
+        plan.write_text(damaged)
         with pytest.raises(StoreMismatch, match=r"plan\.json"):
             open_gram(path)
+
+
+CHANGES = [
+    ("format", "1", "2"),
+    ("n", "700", "701"),
+    ("tile", "256", "512"),
+    ("dtype", '"float64"', '"float32"'),
+]
+
+
+def test_a_lost_plan(store, monkeypatch):
+    """Lines of a manifest are bound to their plan: nobody else's tiles are taken."""
+    path = store.store.layout.path
+    (path / "quasintk" / "plan.json").unlink()
+    with pytest.raises(StoreMismatch, match=r"lost its plan\.json"):
+        gram(KERNEL, X[::-1], out=path, tile=256, resume=True)
+    monkeypatch.setattr("numerics.job.Job.values", None)  # nothing is computed again
+    assert np.array_equal(gram(KERNEL, X, out=path, tile=256, resume=True)[:], WHOLE)
+
+
+def test_a_huge_file_in_a_tile_s_place_is_not_read(store):
+    chunk = store.store.layout.path / "c" / "0" / "1"
+    os.truncate(chunk, 2**40)
+    assert existing(store.store.layout.path).state()[2] == [(0, 1)]
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO])
