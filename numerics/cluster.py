@@ -38,6 +38,10 @@ class Workers:
     client: Any
     address: str
 
+    def __len__(self) -> int:
+        """How many there are now."""
+        return len(self.client.nthreads())
+
     def share(self, value: object) -> Any:
         """Send a value once, for `run`; dask makes it again where a worker dies with it."""
         return self.client.submit(_same, value, pure=False)

@@ -19,7 +19,7 @@ from numerics.gram_route import GramRoute, gram_route
 from numerics.layouts import Digests, Npy, Tile, tiles_of
 from numerics.memory import available_bytes, guard, parse_bytes
 from numerics.plan import Plan, machine
-from numerics.storage import begun_tile, layout_of
+from numerics.storage import Store, begun_tile, layout_of
 
 if TYPE_CHECKING:
     from numerics.kernel import Kernel
@@ -129,16 +129,18 @@ class Job:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a run will take: tiles, bytes on the disk, and seconds of arithmetic, from a timed tile."""
+    """What a run will take: tiles, bytes on the disk, and seconds of arithmetic, from a timed tile; and the tiles there are already."""
 
     tiles: int
     bytes: int
     seconds: float
+    done: int
 
 
 def estimate(job: Job) -> Estimate:
-    """Of the whole run: one tile is computed twice, and the second time counts."""
+    """Of the whole run, or of its rest: one tile is computed twice, and the second time counts."""
     tiles = list(tiles_of(job.plan.n, job.plan.tile))
+    done = len(Store(job.plan, layout_of(job.path, job.plan)).committed())
     buffer, itemsize = job.buffer(), np.dtype(job.plan.dtype).itemsize
     tile = tiles[min(1, len(tiles) - 1)]
     for _ in range(2):
@@ -151,7 +153,7 @@ def estimate(job: Job) -> Estimate:
         size = (
             2 * len(tiles) - -(-job.plan.n // job.plan.tile) if job.plan.full else len(tiles)
         ) * job.plan.tile**2
-    return Estimate(len(tiles), size * itemsize, len(tiles) * seconds)
+    return Estimate(len(tiles), size * itemsize, (len(tiles) - done) * seconds, done)
 
 
 def tile_size(memory: str | int | None, itemsize: int) -> int:

@@ -20,7 +20,7 @@ from derive.derivation import derive_kernel
 from derive.network import Dense, Network
 from numerics.build import build
 from numerics.emit import emit_functions
-from verify.parallel import threads
+from numerics.pool import cores
 from verify.philox import block, normals, unit
 
 Floats = NDArray[np.float64]
@@ -97,7 +97,7 @@ def ensemble(
             part,
         )
 
-    with ThreadPoolExecutor(threads()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         list(pool.map(task, range(0, len(out), TASK)))
     return _behind(network.dense_layers[-1], out.transpose(1, 2, 0, 3).reshape(3, len(pairs), networks))
 

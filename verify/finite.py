@@ -20,8 +20,8 @@ RATIO = 3
 """Widths n and 3 n: of 2, 3 and 4 the ratio with the least variance for the same time."""
 ROUND = 2**23
 """Weights of a wide layer in one round: about 0.15 s, so that looking costs little and threads have enough to share."""
-SPREAD = 16
-"""Tasks of a cluster between two looks."""
+SPREAD = 2
+"""Tasks of each worker of a cluster between two looks."""
 NETWORKS = 1 + RATIO
 """In one sample."""
 
@@ -54,7 +54,7 @@ def network_stage(
     test : Test
         In units of the claims' scales; its tolerance is what Richardson's step may leave of the bias.
     workers : Workers, optional
-        Who draws; the same samples, SPREAD times as many between two looks.
+        Who draws; the same samples, more of them between two looks.
 
     Notes
     -----
@@ -67,12 +67,13 @@ def network_stage(
     scale = np.array([scales(K)[p] for K in quantities.values() for p in PAIRS])
     networks = Networks(network, X, key, width)
     count = LANES * max(1, ROUND // (RATIO * width) ** 2 // LANES)
-    sample = networks.samples if workers is None else _spread(networks, workers, count)
+    sample = networks.samples if workers is None else spread(networks, workers, count)
+    round_size = count if workers is None else SPREAD * len(workers) * count
 
     def draw(first: int, count: int) -> Floats:
         return sample(first, count)[: len(names)]
 
-    return Stage("network", names, claimed, scale, draw, count if workers is None else SPREAD * count, test)
+    return Stage("network", names, claimed, scale, draw, round_size, test)
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ class Networks:
         return found
 
 
-def _spread(networks: Networks, workers: Workers, size: int) -> Callable[[int, int], Floats]:
+def spread(networks: Networks, workers: Workers, size: int) -> Callable[[int, int], Floats]:
     """`Networks.samples` by a cluster, `size` samples a task."""
     shared = workers.share(networks)
 

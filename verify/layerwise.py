@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from derive.derivation import derive_kernel
 from derive.network import Dense, Network
+from numerics.pool import cores
 from verify.claims import PAIRS, Claims, Moment, scales
 from verify.ensemble import (
     BIAS,
@@ -35,7 +36,6 @@ from verify.ensemble import (
     draw_rounded,
 )
 from verify.eprocess import Test
-from verify.parallel import threads
 from verify.sequential import Stage
 
 Floats = NDArray[np.float64]
@@ -140,7 +140,7 @@ def _root(S: Floats) -> Floats:
 
 
 def _in_tasks(task: Callable[[slice], Any], count: int) -> None:
-    with ThreadPoolExecutor(threads()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         list(pool.map(task, [slice(start, min(start + TASK, count)) for start in range(0, count, TASK)]))
 
 

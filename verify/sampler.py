@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from numerics.pool import cores
 from verify.ensemble import BIAS, OWN, SCALE, Layers, compiled_activations
-from verify.parallel import threads
 from verify.rounding import BLOCK, accumulate, backward, forward, inner
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def sample_roundings(
             before = done
         return sums
 
-    with ThreadPoolExecutor(threads()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         totals: list[Any] = []
         for sums in pool.map(task, range(0, roundings, TASK)):
             totals = [a + b for a, b in zip(totals, sums, strict=True)] if totals else sums

@@ -34,7 +34,7 @@ class ShardType(click.ParamType[tuple[int, int]]):
         """The numbers of a text."""
         match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", str(value))
         if match is None or not 1 <= int(match[1]) <= int(match[2]):
-            self.fail(f"{value!r} is no shard such as 1/3: from 1/3 to 3/3.", param, ctx)
+            self.fail(f"{value!r} is no shard I/N, such as 1/3, 2/3 and 3/3 of three.", param, ctx)
         return int(match[1]), int(match[2])
 
 
@@ -110,8 +110,9 @@ def _tell_estimate(
         resume=writing["resume"], tile=writing["tile"], full=writing["full"],
     )  # fmt: skip
     found = estimate(job)
+    there = f", {found.done} of them there already" if found.done else ""
     click.echo(
-        f"{found.tiles} tiles of {job.plan.tile} rows, {found.bytes / 1e9:.3g} GB, about {found.seconds:.2g} s of arithmetic "
+        f"{found.tiles} tiles of {job.plan.tile} rows{there}, {found.bytes / 1e9:.3g} GB, about {found.seconds:.2g} s of arithmetic "
         f"on {len(os.sched_getaffinity(0))} cores; nothing written."
     )
 

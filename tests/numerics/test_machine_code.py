@@ -92,3 +92,19 @@ def test_what_is_damaged_or_foreign_is_compiled_again(run, tmp_path):
         assert again[0] == first[0], name
         assert set(again[1]) == set(first[1]), name
     assert run("erf")[1] == []
+
+
+def test_without_a_writable_folder_numba_gets_one_of_its_own(tmp_path):
+    """As in a container with a read-only installation and no home."""
+    code = (
+        "import os; os.access = lambda *_: False; import numpy as np; from numerics.blocks import squared_norms;"
+        "print(os.environ['NUMBA_CACHE_DIR'], len(os.listdir(os.environ['NUMBA_CACHE_DIR'])), squared_norms(np.ones((2, 3))))"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
+    )
+    folder, count, *values = done.stdout.split()
+    assert int(count) > 0
+    assert values == ["[1.", "1.]"]
+    assert not os.path.exists(folder)

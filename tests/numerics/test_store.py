@@ -221,7 +221,7 @@ def test_damaged_manifests_and_plans(store):
             open_gram(path)
 
 
-CHANGES = [
+FLIPS = [
     ("format", "1", "2"),
     ("n", "700", "701"),
     ("tile", "256", "512"),
