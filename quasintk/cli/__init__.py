@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import sys
 import traceback
@@ -107,10 +108,31 @@ def _known(error: Exception) -> int:
     for kind, code in codes:
         if isinstance(error, kind):
             return _tell(str(error), code)
-    if isinstance(error, OSError) or (isinstance(error, ValueError | TypeError) and _raised_by_us(error)):
+    if isinstance(error, OSError):
+        return _tell(_of_a_file(error), 2)
+    if isinstance(error, ValueError | TypeError) and _raised_by_us(error):
         return _tell(str(error), 2)
     traceback.print_exception(error)
     return _tell(f"internal: {type(error).__name__}: {error}. Please report it with the lines above.", 1)
+
+
+REMEDIES = {
+    errno.EEXIST: "something else stands there; remove it, or choose another path",
+    errno.ENOENT: "it, or a folder on the way, is missing; look at the path",
+    errno.EACCES: "ask for the right to write there, or choose another path",
+    errno.EROFS: "choose a path on another disk",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.ENOSPC: "free some room; a matrix on the disk goes on with --resume",
+    errno.EIO: "look after the disk; a matrix on it goes on with --resume",
+}
+
+
+def _of_a_file(error: OSError) -> str:
+    """What the system says of a file, and what to do; other messages are whole."""
+    if error.filename is None or error.errno is None:
+        return error.strerror or str(error)
+    what = f"{error.filename}: {error.strerror}"
+    return f"{what}: {REMEDIES[error.errno]}." if error.errno in REMEDIES else f"{what}."
 
 
 def _tell(message: str, code: int) -> int:

@@ -126,6 +126,10 @@ def test_exit_codes(folder):
     assert "ok" in run(folder, "doctor", "G.zarr").stdout
     (folder / "loop.zarr").symlink_to("loop.zarr")
     run(folder, "gram", "relu", "X.npy", "-o", "loop.zarr", code=2)
+    (folder / "dangling.zarr").symlink_to("nowhere/G.zarr")
+    told = run(folder, "gram", "relu", "X.npy", "-o", "dangling.zarr", code=2).stderr
+    assert "choose another path" in told
+    assert "Errno" not in told
     for shard in ("0/3", "4/3", "x", "1/0"):
         assert "1/3" in run(folder, "gram", "relu", "X.npy", "-o", "H.zarr", "--shard", shard, code=2).stderr
 
@@ -159,3 +163,6 @@ def test_a_dry_run_writes_nothing(folder):
     told = run(folder, "gram", "relu", "X.npy", "-o", "G.zarr", "--tile", "256", "--dry-run").stdout
     assert told.startswith("36 tiles of 256 rows, 0.0189 GB, about ")
     assert os.listdir(folder) == ["X.npy"]
+    run(folder, "gram", "relu", "X.npy", "-o", "G.zarr", "--tile", "256", "--shard", "1/2")
+    told = run(folder, "gram", "relu", "X.npy", "-o", "G.zarr", "--resume", "--dry-run").stdout
+    assert told.startswith("36 tiles of 256 rows, 18 of them there already, 0.0189 GB, about ")
