@@ -11,13 +11,11 @@ from hypothesis import settings
 settings.register_profile("quasintk", deadline=None, derandomize=True, database=None)
 settings.load_profile("quasintk")
 
-# The user's cache of derivations is neither read nor written; the tests' own processes share one.
+# The user's cache of derivations is neither read nor written, nor are compiled functions of earlier runs: Numba does not
+# notice changes of imported functions. The run's workers and their processes share one folder.
 _folder = tempfile.TemporaryDirectory(prefix="quasintk-cache-")
-os.environ["QUASINTK_CACHE"] = _folder.name
-
-# Compiled functions of this run alone, shared with its workers: Numba does not notice changes of imported functions.
 if "PYTEST_XDIST_WORKER" not in os.environ:
-    os.environ["NUMBA_CACHE_DIR"] = _folder.name
+    os.environ["QUASINTK_CACHE"] = os.environ["NUMBA_CACHE_DIR"] = _folder.name
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
