@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import threading
+from _thread import allocate_lock, start_new_thread
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,8 @@ from numba import config
 from numpy.typing import NDArray
 from threadpoolctl import OpenBLASController, ThreadpoolController
 
+POLL = 0.05
+"""Seconds after which a wake-up that an interrupt swallowed is noticed."""
 _lock = threading.Lock()
 _inside: list[tuple[int, ...]] = []
 """One entry for everyone inside `one_blas_thread`: the numbers of threads that come back when the last has left."""
@@ -29,20 +33,55 @@ def on_all_cores(
     its one element is then true.
     """
     items = list(items)
-    if len(items) == 1:
-        with one_blas_thread():
-            task(items[0])
-        return
-    with one_blas_thread(), ThreadPoolExecutor(cores()) as pool:
-        futures = [pool.submit(task, item) for item in items]
+    with one_blas_thread():
+        if len(items) > 1:
+            _on_threads(task, items, np.zeros(1, np.bool_) if stopped is None else stopped)
+        else:
+            for item in items:
+                task(item)
+
+
+def _on_threads(task: Callable[[Any], None], items: Sequence[Any], stopped: NDArray[np.bool_]) -> None:
+    """Without `threading` or `concurrent.futures`: an interrupt between two of their lines leaves a lock held, and all wait for ever.
+
+    An interrupt reaches this thread between bytecodes. All threads start within one, and waiting for them may begin anew.
+    """
+    pending = iter(enumerate(items))
+    failed: dict[int, BaseException] = {}
+    wake, ended = allocate_lock(), deque[None]()
+    wake.acquire()
+
+    def work() -> None:
         try:
-            for future in futures:
-                future.result()
-        except BaseException:
-            if stopped is not None:
-                stopped[0] = True
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
+            for number, item in pending:  # the next one is taken under the GIL
+                if stopped[0]:
+                    break
+                try:
+                    task(item)
+                except BaseException as error:
+                    failed[number] = error
+                    stopped[0] = True
+        finally:
+            ended.append(None)
+            with suppress(RuntimeError):  # another one has just rung
+                wake.release()
+
+    started = deque[int]()
+    count = min(cores(), len(items))
+    try:
+        started.extend(map(start_new_thread, repeat(work), repeat((), count)))
+        _wait(started, ended, wake)
+    except BaseException:
+        stopped[0] = True
+        _wait(started, ended, wake)
+        raise
+    if failed:
+        raise failed[min(failed)]
+
+
+def _wait(started: deque[int], ended: deque[None], wake: Any) -> None:
+    while len(ended) < len(started):
+        wake.acquire(timeout=POLL)
 
 
 def cores() -> int:

@@ -67,7 +67,7 @@ def write_gram(
 def in_process(job: Job, tiles: Iterable[Tile]) -> Generator[tuple[Tile, Digests], None, None]:
     """Compute on all cores of this process while two threads write."""
     layout = layout_of(job.path, job.plan)
-    free: queue.Queue[NDArray[Any]] = queue.Queue()
+    free: queue.SimpleQueue[NDArray[Any]] = queue.SimpleQueue()  # which no interrupt leaves locked
     for _ in range(BUFFERS):
         free.put(job.buffer())
 

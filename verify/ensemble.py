@@ -7,7 +7,6 @@ and one word for each rounding; the block's counter is (column, row, layer, netw
 from __future__ import annotations
 
 import math
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
@@ -20,7 +19,7 @@ from derive.derivation import derive_kernel
 from derive.network import Dense, Network
 from numerics.build import build
 from numerics.emit import emit_functions
-from numerics.pool import cores
+from numerics.pool import on_all_cores
 from verify.philox import block, normals, unit
 
 Floats = NDArray[np.float64]
@@ -97,8 +96,7 @@ def ensemble(
             part,
         )
 
-    with ThreadPoolExecutor(cores()) as pool:
-        list(pool.map(task, range(0, len(out), TASK)))
+    on_all_cores(task, range(0, len(out), TASK))
     return _behind(network.dense_layers[-1], out.transpose(1, 2, 0, 3).reshape(3, len(pairs), networks))
 
 

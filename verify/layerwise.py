@@ -8,7 +8,6 @@ drawn from the claimed covariance, and phi(u_A) phi(u_B) averaged (theory.md, se
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 
 from derive.derivation import derive_kernel
 from derive.network import Dense, Network
-from numerics.pool import cores
+from numerics.pool import on_all_cores
 from verify.claims import PAIRS, Claims, Moment, scales
 from verify.ensemble import (
     BIAS,
@@ -140,8 +139,7 @@ def _root(S: Floats) -> Floats:
 
 
 def _in_tasks(task: Callable[[slice], Any], count: int) -> None:
-    with ThreadPoolExecutor(cores()) as pool:
-        list(pool.map(task, [slice(start, min(start + TASK, count)) for start in range(0, count, TASK)]))
+    on_all_cores(task, [slice(start, min(start + TASK, count)) for start in range(0, count, TASK)])
 
 
 @cache

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from numerics.pool import cores
+from numerics.pool import on_all_cores
 from verify.ensemble import BIAS, OWN, SCALE, Layers, compiled_activations
 from verify.rounding import BLOCK, accumulate, backward, forward, inner
 
@@ -96,7 +95,9 @@ def sample_roundings(
     outputs = np.empty((roundings, len(X)))
     products = np.empty((roundings // 2, len(X), len(X))) if gradients else None
 
-    def task(start: int) -> Any:
+    totals_of: dict[int, list[Floats]] = {}
+
+    def task(start: int) -> None:
         sums = [np.zeros((4, layer.rows, len(X))) for layer in plan.layers] if statistics else []
         before: _Pass | None = None
         for r in range(start, min(start + TASK, roundings)):
@@ -107,12 +108,10 @@ def sample_roundings(
             if products is not None and before is not None and r % 2:
                 products[r // 2] = _gradient_products(plan, before, done, key)
             before = done
-        return sums
+        totals_of[start] = sums
 
-    with ThreadPoolExecutor(cores()) as pool:
-        totals: list[Any] = []
-        for sums in pool.map(task, range(0, roundings, TASK)):
-            totals = [a + b for a, b in zip(totals, sums, strict=True)] if totals else sums
+    on_all_cores(task, range(0, roundings, TASK))
+    totals = [sum(parts) for parts in zip(*(totals_of[start] for start in sorted(totals_of)), strict=True)]
     return NetworkSamples(outputs, tuple(_statistics(total / roundings) for total in totals), products)
 
 

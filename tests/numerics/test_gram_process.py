@@ -1,10 +1,12 @@
 """Large Gram matrices in processes of their own: what they take in memory, and how fast an interrupt ends them."""
 
+import select
 import signal
 import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
 MEMORY = """
@@ -70,3 +72,34 @@ def test_an_interrupt_ends_it_within_a_second(options):
         start = time.monotonic()
         assert process.stdout.readline() == "interrupted\n"
         assert time.monotonic() - start < 1
+
+
+REPEATED = """
+import numpy as np
+import quasintk as qn
+
+kernel = qn.kernel("erf", depth=3, weights="binary", b_std=0.3)
+X, out = np.random.default_rng(0).standard_normal((20000, 8)), np.empty((20000, 20000))
+kernel(X[:600])
+print("ready", flush=True)
+while True:
+    try:
+        qn.gram(kernel, X, out=out)
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+"""
+
+
+def test_no_interrupt_leaves_a_lock_behind():
+    """While tasks were handed to `concurrent.futures`, one interrupt in 15 met it inside of its own locks, and all waited for ever."""
+    random = np.random.default_rng(0)
+    with subprocess.Popen([sys.executable, "-c", REPEATED], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "ready\n"
+        for _ in range(60):
+            time.sleep(random.uniform(0.005, 0.08))
+            process.send_signal(signal.SIGINT)
+            if not select.select([process.stdout], [], [], 30)[0]:
+                process.kill()
+                pytest.fail("it hangs")
+            assert process.stdout.readline() == "interrupted\n"
+        process.kill()
