@@ -53,6 +53,10 @@ class VerificationFailed(QuasintkError, AssertionError):
     """A sampled network contradicts the kernel."""
 
 
+class DataWarning(UserWarning):
+    """The data are valid, and of a kind that a kernel of them seldom serves; silence it with `warnings.filterwarnings`."""
+
+
 def jumps_message(name: str) -> str:
     """Why there is no NTK."""
     return (

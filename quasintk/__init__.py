@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from quasintk import baselines as baselines
     from quasintk import errors as errors
     from quasintk import lowrank as lowrank
+    from quasintk import sklearn as sklearn
     from quasintk import testing as testing
     from quasintk.pipeline import kernel as kernel
     from verify.check import verify as verify
@@ -64,7 +65,7 @@ _PUBLIC = {
     "verify": "verify.check",
 }
 __all__ = list(_PUBLIC)
-_MODULES = ("baselines", "errors", "lowrank", "testing")
+_MODULES = ("baselines", "errors", "lowrank", "sklearn", "testing")
 
 
 def __getattr__(name: str) -> Any:

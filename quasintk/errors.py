@@ -1,10 +1,11 @@
-"""The errors that quasintk raises on purpose."""
+"""The errors and warnings that quasintk raises on purpose."""
 
 from derive.errors import (
     BadExpression,
     BadKernelFile,
     CertificateError,
     ClusterError,
+    DataWarning,
     DerivationError,
     DerivationTimeout,
     NoClosedForm,
@@ -21,6 +22,7 @@ __all__ = [
     "BadKernelFile",
     "CertificateError",
     "ClusterError",
+    "DataWarning",
     "DerivationError",
     "DerivationTimeout",
     "NoClosedForm",
