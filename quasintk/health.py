@@ -18,7 +18,7 @@ EXTRAS = {
     "report": ("matplotlib", "jinja2"),
     "scale": ("zarr", "distributed"),
     "exact": ("python-flint",),
-    "experiments": ("torch",),
+    "experiments": ("sklearn", "matplotlib"),
 }
 
 

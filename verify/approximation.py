@@ -143,6 +143,26 @@ class Approximation:
         return f"<pre>{self}</pre>"
 
 
+def kolmogorov(u: NDArray[Any], nu: Floats, sig2: Floats) -> Deviation:
+    """Kolmogorov distance of samples to N(nu, sig2), averaged, and its mean for Gaussian samples.
+
+    Parameters
+    ----------
+    u : ndarray, shape (roundings, n, neurons)
+    nu, sig2 : ndarray, shape (n, neurons)
+
+    Notes
+    -----
+    sup |empirical distribution - Phi|; for R Gaussian samples sqrt(pi / 2) ln 2 / sqrt(R) - 1 / (6 R) on average, to
+    1e-4 of it from R = 100 on (Kolmogorov's law and its first correction).
+    """
+    R = len(u)
+    cdf = ndtr(np.sort((u - nu) / np.sqrt(sig2), axis=0))
+    steps = np.arange(R + 1)[:, None, None] / R
+    distance = np.maximum(steps[1:] - cdf, cdf - steps[:-1]).max(axis=0)
+    return Deviation(float(distance.mean()), float(np.sqrt(np.pi / 2 / R) * np.log(2) - 1 / (6 * R)))
+
+
 def pre_activations(
     latents: Latents, X: Floats, roundings: int, seed: int, neurons: int | None = None
 ) -> list[Floats]:
@@ -230,7 +250,7 @@ def _compare(number: int, claimed: NeuronMoments, u: Floats, h: Floats) -> Layer
         sig2=_of_variance(u, sig2) if rounded else undefined,
         mu=_of_mean(h, mu, np.sqrt(np.mean(tau))),
         tau=_of_mean(h**2, tau, np.mean(tau)),
-        distance=_distance(u, nu, sig2) if rounded else undefined,
+        distance=kolmogorov(u, nu, sig2) if rounded else undefined,
     )
 
 
@@ -246,17 +266,6 @@ def _of_variance(samples: Floats, claimed: Floats) -> Deviation:
     m2, m4 = np.mean(centred**2, axis=0), np.mean(centred**4, axis=0)
     spread = np.sqrt((m4 - m2**2 * (R - 3) / (R - 1)) / R)
     return Deviation(_rms(m2 * R / (R - 1) / claimed - 1), _rms(spread / claimed))
-
-
-def _distance(u: Floats, nu: Floats, sig2: Floats) -> Deviation:
-    """sup |empirical distribution - Phi|; for R Gaussian samples sqrt(pi / 2) ln 2 / sqrt(R) - 1 / (6 R) on average, to
-    1e-4 of it from R = 100 on (Kolmogorov's law and its first correction).
-    """
-    R = len(u)
-    cdf = ndtr(np.sort((u - nu) / np.sqrt(sig2), axis=0))
-    steps = np.arange(R + 1)[:, None, None] / R
-    distance = np.maximum(steps[1:] - cdf, cdf - steps[:-1]).max(axis=0)
-    return Deviation(float(distance.mean()), float(np.sqrt(np.pi / 2 / R) * np.log(2) - 1 / (6 * R)))
 
 
 def _rms(values: Floats) -> float:

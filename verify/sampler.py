@@ -56,15 +56,24 @@ class NetworkSamples:
     gradients : ndarray, shape (roundings // 2, n, n), or None
         Inner products of the gradient under rounding 2 k at input i with that under rounding 2 k + 1 at input j, with
         respect to all trained weights and biases: their average is the quasi network's NTK at this width.
+    pre : tuple of ndarray, shape (roundings, n, neurons)
+        Pre-activations of every dense layer's first neurons, if asked for.
     """
 
     outputs: Floats
     hidden: tuple[HiddenStatistics, ...]
     gradients: Floats | None
+    pre: tuple[Singles, ...] = ()
 
 
 def sample_roundings(
-    latents: Latents, X: Floats, roundings: int, key: int, statistics: bool = False, gradients: bool = False
+    latents: Latents,
+    X: Floats,
+    roundings: int,
+    key: int,
+    statistics: bool = False,
+    gradients: bool = False,
+    neurons: int = 0,
 ) -> NetworkSamples:
     """Round the weights of one network many times, independently.
 
@@ -77,6 +86,8 @@ def sample_roundings(
         Of the random bits, below 2^64. A rounding's numbers depend on key, rounding and inputs alone.
     statistics, gradients : bool
         Whether to return the hidden layers' statistics, and gradient inner products.
+    neurons : int
+        How many neurons of every layer to return for every rounding; of the readout there is one.
 
     Returns
     -------
@@ -94,6 +105,8 @@ def sample_roundings(
         )
     outputs = np.empty((roundings, len(X)))
     products = np.empty((roundings // 2, len(X), len(X))) if gradients else None
+    kept = [min(neurons, layer.rows) for layer in plan.layers] if neurons else []
+    pre = tuple(np.empty((roundings, len(X), rows), np.float32) for rows in kept)
 
     totals_of: dict[int, list[Floats]] = {}
 
@@ -103,6 +116,8 @@ def sample_roundings(
         for r in range(start, min(start + TASK, roundings)):
             done = _forward(plan, r, key)
             outputs[r] = done.pre[-1][0]
+            for whole, u in zip(pre, done.pre, strict=bool(pre)):
+                whole[r] = u[: whole.shape[2]].T
             for total, u, h in zip(sums, done.pre, done.post[1:], strict=bool(sums)):
                 accumulate(u, h, total)
             if products is not None and before is not None and r % 2:
@@ -112,7 +127,7 @@ def sample_roundings(
 
     on_all_cores(task, range(0, roundings, TASK))
     totals = [sum(parts) for parts in zip(*(totals_of[start] for start in sorted(totals_of)), strict=True)]
-    return NetworkSamples(outputs, tuple(_statistics(total / roundings) for total in totals), products)
+    return NetworkSamples(outputs, tuple(_statistics(total / roundings) for total in totals), products, pre)
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,6 +18,7 @@ COMMANDS = {
     "fit": "fit_command",
     "gram": "gram_command",
     "verify": "verify_command",
+    "reproduce": "reproduce_command",
     "doctor": "doctor_command",
 }
 
@@ -49,6 +50,7 @@ SUMMARIES = {
     "fit": "Fit laws of decay to eigenvalues of any origin.",
     "gram": "Gram matrix of the rows of a .npy file.",
     "verify": "Check a kernel against sampled finite networks.",
+    "reproduce": "Run the source paper's experiments again.",
     "doctor": "Report the installation's health.",
 }
 

@@ -72,7 +72,7 @@ def test_distance_and_variance_of_gaussian_samples():
     rng = np.random.default_rng(5)
     for R in (100, 1000):
         samples = rng.normal(size=(R, 20, 50))
-        found = module._distance(2 * samples + 1, np.ones((20, 50)), np.full((20, 50), 4.0))
+        found = module.kolmogorov(2 * samples + 1, np.ones((20, 50)), np.full((20, 50), 4.0))
         assert found.sampling == pytest.approx(kstwo.mean(R), rel=1e-3)
         variance = module._of_variance(2 * samples + 1, np.full((20, 50), 4.0))
         assert variance.sampling == pytest.approx(np.sqrt(2 / (R - 1)), rel=0.05)  # the fourth moment's sd

@@ -9,6 +9,7 @@ from derive.activation import Activation
 from derive.network import Dense, Network, mlp
 from derive.weights import Levels, WeightLaw
 from verify.latents import key_of, sample_network
+from verify.sampler import sample_roundings
 
 X = np.random.default_rng(0).normal(size=(3, 4))
 WIDTH = 13
@@ -175,3 +176,12 @@ def test_bad_inputs():
         latents.sample([1.0], 2)
     with pytest.raises(ValueError, match="single precision"):
         latents.sample([[1e30]], 2)
+
+
+def test_pre_activations_of_the_first_neurons_are_those_of_the_statistics():
+    latents = sample_network(mlp("relu", depth=2), 32, rng=0)
+    found = sample_roundings(latents, X, 50, 7, statistics=True, neurons=5)
+    assert [u.shape for u in found.pre] == [(50, 3, 5), (50, 3, 5), (50, 3, 1)]
+    for u, seen in zip(found.pre, found.hidden, strict=True):
+        np.testing.assert_allclose(u.mean(axis=0), seen.mean[:, : u.shape[2]], rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(found.pre[-1][:, :, 0], found.outputs)

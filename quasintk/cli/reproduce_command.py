@@ -1,0 +1,136 @@
+"""quasintk reproduce."""
+
+from __future__ import annotations
+
+import importlib.util
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from quasintk.cli.kernels import names_of
+from quasintk.studies.datasets import NEEDED
+from quasintk.studies.paper import STUDIES, conditions, paper_studies
+from quasintk.studies.runner import Outcome, Report, done_cells, run_studies
+from quasintk.studies.study import Study
+
+EVERY = 10.0
+"""Seconds between lines of progress where there is no terminal."""
+
+
+class StudiesType(click.ParamType[list[str]]):
+    """approximation,gap."""
+
+    name = "studies"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[str]:
+        """The names of a list."""
+        names = value if isinstance(value, list) else names_of(value)
+        unknown = [name for name in names if name not in STUDIES]
+        if unknown or not names:
+            self.fail(
+                f"{', '.join(unknown) or 'nothing'} is no study: they are {', '.join(STUDIES)}.", param, ctx
+            )
+        return names
+
+
+@click.command("reproduce")
+@click.argument("what", metavar="paper", type=click.Choice(["paper"]))
+@click.option(
+    "-o",
+    "--output",
+    metavar="DIR",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Where tables and pictures go.",
+)
+@click.option(
+    "--quick", is_flag=True, help="Smaller settings: 2 minutes in all instead of about half an hour."
+)
+@click.option(
+    "--only", metavar="NAMES", type=StudiesType(), help=f"Some of {','.join(STUDIES)}.  [default: all]"
+)
+@click.option(
+    "--seed", default=0, show_default=True, type=click.IntRange(0, 2**31), help="Of everything that is drawn."
+)
+@click.option(
+    "--openml", is_flag=True, help="Gap and kernel machines on UCI's tables too, fetched from OpenML."
+)
+@click.option("--resume", is_flag=True, help="Complete what is there.")
+def command(
+    what: str, output: Path, quick: bool, only: list[str] | None, seed: int, openml: bool, resume: bool
+) -> None:
+    """Run the experiments of the source paper, arXiv:2206.05916, again.
+
+    \b
+    approximation  sampled binary networks against the quasi network, by width
+    decay          eigenvalues: binary, real, Gaussian, Laplace; who contains whom
+    gap            generalisation gap of trained networks, binary against real
+    kernels        kernel machines: quasi NTK, real NTK, Gaussian, Laplace
+    precision      gap and decay rate against the bits of a weight
+
+    DIR gets summary.md, and for every study tables as .csv, all of it as .json, and a picture. Interrupted, even killed, a
+    run is completed by the same command and --resume, with the tables that an undisturbed run gives.
+
+    \b
+    quasintk reproduce paper --quick -o paper
+    quasintk reproduce paper --only gap,kernels --openml -o uci
+    """
+    if importlib.util.find_spec("sklearn") is None:
+        raise click.UsageError(NEEDED)
+    studies = paper_studies(only or STUDIES, quick, seed, openml)
+    with _progress(studies, output) as report:
+        outcome = run_studies(studies, output, conditions(), resume, report)
+    click.echo(_text(outcome))
+    for note in outcome.notes:
+        click.echo(f"No pictures: {note}", err=True)
+    click.echo(
+        f"Wrote {output / 'summary.md'}, and tables{'' if outcome.notes else ' and pictures'} beside it.",
+        err=True,
+    )
+
+
+def _text(outcome: Outcome) -> str:
+    parts = (
+        "\n".join([f"{study.name}: {study.title}", *(f"  - {finding}" for finding in findings)])
+        for study, findings in outcome.findings
+    )
+    return "\n\n".join(parts)
+
+
+@contextmanager
+def _progress(studies: Sequence[Study], folder: Path) -> Iterator[Report]:
+    """A bar on a terminal's stderr, else a line now and then; after an interrupt, what is there and how to go on."""
+    console = Console(stderr=True)
+    columns = BarColumn(), TextColumn("{task.percentage:3.0f} %  {task.description}")
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task, last = bar.add_task("", total=1.0), [0.0]
+
+        def report(cell: str, share: float, seconds: float) -> None:
+            text = f"{cell}, {_left(share, seconds)}" if cell else "tables and pictures"
+            bar.update(task, completed=share, description=text)
+            if not console.is_terminal and time.monotonic() - last[0] > EVERY:
+                last[0] = time.monotonic()
+                click.echo(f"{100 * share:3.0f} %  {text}", err=True)
+
+        try:
+            yield report
+        except KeyboardInterrupt:
+            bar.stop()
+            done, total = done_cells(folder, studies)
+            click.echo(
+                f"{done} of {total} parts are on the disk: the same command with --resume goes on.", err=True
+            )
+            raise
+
+
+def _left(share: float, seconds: float) -> str:
+    if share < 0.01:
+        return "time left not known yet"
+    left = seconds * (1 - share) / share
+    return f"about {left / 60:.0f} min left" if left > 90 else f"about {left:.0f} s left"
