@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from quasintk.studies.statistics import Interval, is_open, mean_over, named, rate
+from quasintk.studies.statistics import Interval, mean_over, named, rate
 from quasintk.studies.study import Row, Rows, Summary, Table
 from quasintk.studies.tables import interval
 
@@ -72,8 +72,8 @@ def _errors(rows: Rows, state: str, layer: int, quantity: str) -> dict[str, Any]
 
 
 def _course(rate: Interval) -> str:
-    """What an error does as the width grows; undecided where the rate's interval is open or holds 0."""
-    if is_open(rate) or rate[1] <= 0 <= rate[2]:
+    """What an error does as the width grows; undecided where the rate's interval, be it open, holds 0."""
+    if rate[1] <= 0 <= rate[2]:
         return "undecided"
     return "falls" if rate[2] < 0 else "grows"
 

@@ -146,7 +146,7 @@ def test_a_square_is_that_of_the_bias():
 
 @pytest.mark.parametrize(
     ("interval", "course"),
-    [((-0.7, -0.9, -0.5), "falls"), ((0.5, 0.1, 0.9), "grows"), ((-1, -2, 0.1), "undecided"), ((-1, -3, -0.1), "undecided")],
+    [((-0.7, -0.9, -0.5), "falls"), ((0.5, 0.1, 0.9), "grows"), ((-1, -2, 0.1), "undecided"), ((-1, -3, -0.1), "falls")],
 )  # fmt: skip
 def test_an_error_falls_where_its_rate_is_known_to_be_negative(interval, course):
     assert approximation_tables._course(interval) == course
