@@ -83,9 +83,7 @@ class Zarr:
         """Put a tile (rows, columns) on the disk."""
         digests = []
         for image in self._images(tile):
-            chunk = np.full((self.tile, self.tile), np.nan, self.dtype)
-            turned = values if image == tile else values.T
-            chunk[: turned.shape[0], : turned.shape[1]] = turned
+            chunk = self._padded(values if image == tile else values.T)
             files.write_whole(self._chunk(image), chunk.data)
             digests.append(digest(chunk.data))
         return tuple(digests)
@@ -108,6 +106,14 @@ class Zarr:
             return digest(files.read(self._chunk(image), self.tile**2 * self.dtype.itemsize) or b"")
         except files.NotAFile:
             return digest(b"")
+
+    def _padded(self, values: NDArray[Any]) -> NDArray[Any]:
+        """A chunk of full size; the values themselves where they fill one."""
+        if values.shape == (self.tile, self.tile):
+            return np.ascontiguousarray(values)
+        chunk = np.full((self.tile, self.tile), np.nan, self.dtype)
+        chunk[: values.shape[0], : values.shape[1]] = values
+        return chunk
 
     def _images(self, tile: Tile) -> tuple[Tile, ...]:
         return _images(tile) if self.full else (tile,)

@@ -16,9 +16,9 @@ from numerics.storage import Store, layout_of, writing
 
 Report = Callable[[int, int], None]
 """Called with the tiles that are on the disk, and all of them."""
-BUFFERS = 3
+BUFFERS = 4
 """Tiles in memory: one is computed, two are written."""
-WRITERS = 2
+WRITERS = 3
 
 
 Runner = Callable[[Job, list[Tile]], Generator[tuple[Tile, Digests], None, None]]
