@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from fractions import Fraction
 from functools import lru_cache
 
 import numpy as np
@@ -68,8 +67,7 @@ def gradient(kernel: Kernel, X: object, names: tuple[str, ...], get: str = "ntk"
             _differences(kernel, rows, name, output, part)
     else:
         outputs = (output, *(tangent(output, name) for name in names))
-        structure = replace(kernel.ir, parameters=tuple((name, Fraction(1)) for name in kernel.parameters))
-        differentiated = replace(_differentiated(structure, names), parameters=kernel.ir.parameters)
+        differentiated = replace(_differentiated(kernel.structure, names), parameters=kernel.ir.parameters)
         pair_route(Kernel(differentiated), outputs, np.dtype(np.float64), rows).symmetric(result)
     return result[0], result[1:]
 

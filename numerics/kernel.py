@@ -277,15 +277,15 @@ class Kernel:
         if self.ir.domain is None:
             return None
         with np.errstate(all="ignore"):
-            values = _domain(self._structure).domain(q, *self.parameter_values)
+            values = _domain(self.structure).domain(q, *self.parameter_values)
         return np.where(np.isfinite(values), values, -1.0)
 
     def compiled(self, outputs: tuple[str, ...]) -> Any:
         """The compiled module of these outputs."""
-        return _compiled(self._structure, outputs)
+        return _compiled(self.structure, outputs)
 
     @property
-    def _structure(self) -> KernelIR:
+    def structure(self) -> KernelIR:
         """The representation without its parameters' values, on which no code depends."""
         return replace(self.ir, parameters=tuple((name, Fraction(1)) for name, _ in self.ir.parameters))
 
