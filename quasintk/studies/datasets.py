@@ -44,13 +44,12 @@ def load(name: str, most: int | None = None) -> Data:
         found = getattr(tables, f"load_{name}")()
         X, raw = np.asarray(found.data, float), np.asarray(found.target)
     regression = name == "diabetes"
-    if regression:
-        y = np.asarray(raw, float)
-    else:
-        _, codes, counts = np.unique(raw, return_inverse=True, return_counts=True)
-        kept = counts[codes] >= RARE
-        X, y = X[kept], np.unique(codes[kept], return_inverse=True)[1].astype(float)
+    y = np.asarray(raw, float) if regression else np.unique(raw, return_inverse=True)[1].astype(float)
     digest = hashlib.sha256(X.tobytes() + y.tobytes()).hexdigest()
+    if not regression:
+        codes = y.astype(int)
+        kept = np.bincount(codes)[codes] >= RARE
+        X, y = X[kept], np.unique(codes[kept], return_inverse=True)[1].astype(float)
     if most is not None and most < len(X):
         rows = np.sort(np.random.default_rng(0).permutation(len(X))[:most])
         X, y = X[rows], y[rows]

@@ -24,17 +24,20 @@ HEAD = """\
 # The paper's experiments, run again
 
 ```shell
-quasintk reproduce paper -o paper            # this page: half an hour of processor time
+quasintk reproduce paper -o paper            # this page: 16 minutes on 2 cores
 quasintk reproduce paper --quick -o quick    # the same with smaller settings, under 3 minutes
 quasintk reproduce paper --only gap,kernels --openml -o uci   # UCI's tables too, fetched from OpenML
 ```
 
 Needs `pip install 'quasintk[experiments]'` (scikit-learn and matplotlib). The folder gets `summary.md`, which is the rest of this page; for every study a table of
-all rows (`gap.csv`), its summaries (`gap-scores.csv`, ...), settings, versions, hashes of the data and findings (`gap.json`), and a picture. Interrupted or killed, the
-same command with `--resume` goes on, and its files are byte for byte those of an undisturbed run. `--seed` changes everything that is drawn.
+all rows (`gap.csv`; with hashes of the data where data sets are compared), its summaries (`gap-scores.csv`, ...), settings, versions and findings (`gap.json`), and a picture. Interrupted
+or killed, the same command with `--resume` goes on, and leaves byte for byte the files of an undisturbed run; `cells/` holds the checkpoints, with their seconds. `--seed` is that of
+networks, roundings, splits and training.
 
 How each study measures is said here; what it found is said below by the program, from its tables. "Undecided" and "no difference is decided" mean that the 95 %
-interval holds both answers: not that there is no difference.
+interval holds both answers: not that there is no difference. Each interval is of 95 % by itself, not corrected for their number: of twenty that hold no difference, one is expected to
+"decide" for one. Exponents are looked for between -3 and 1; an interval that ends there is open. Where all splits agree, an interval has no width. Means "over all data sets" mix accuracies with
+the R^2 of diabetes.
 
 - **approximation**. Binary ReLU networks of three hidden layers behind a linear lift, images of digits as inputs. The same latents are rounded many times
   (`verify.sampler`); the quasi network claims mean nu and variance sig2 of every pre-activation, and mean mu and second moment tau behind the activation
@@ -42,7 +45,7 @@ interval holds both answers: not that there is no difference.
   width is fitted to the squares of all widths, each with its error. "Output" averages over random readouts of the last hidden layer; layer 4 is the one readout that was drawn, or trained. "After
   training": Adam on latents clipped to [-1, 1], weights rounded anew in each step, straight-through gradients (decision 15).
 - **decay**. The NTKs of one architecture with binary and with real weights, beside Gaussian and Laplace of length scale 1: on the sphere by degree, and their Gram matrices on the digits
-  by index. Predictions come from the network alone, fits from the numbers alone ([decay-fits.md](decay-fits.md)).
+  by index. Predictions come from the formulas alone, fits from the numbers alone ([decay-fits.md](decay-fits.md)).
 - **gap**. Binary and real networks of one shape, trained for as many steps by the same optimiser, its rate chosen by an inner split. "binary": networks rounded once, on average; "binary
   averaged": the mean output of {roundings} roundings. Scores are accuracies, and R^2 for diabetes, which is a number to predict.
 - **kernels**. Ridge regression and support vector machines. Depth and bias of the networks' kernels, length scales of the others (as many candidates for each) and regularisation are chosen by an

@@ -13,9 +13,9 @@ OPENML = (
     "balance-scale", "banknote-authentication", "blood-transfusion-service-center", "breast-w", "cmc", "credit-approval", "credit-g",
     "dermatology", "diabetes", "ecoli", "glass", "haberman", "heart-statlog", "hepatitis", "ionosphere", "lymph",
     "mfeat-fourier", "mfeat-karhunen", "mfeat-zernike", "monks-problems-2", "primary-tumor", "qsar-biodeg", "sonar", "soybean", "tic-tac-toe",
-    "vehicle", "vote", "wdbc", "zoo",
+    "vehicle", "vote", "zoo",
 )  # fmt: skip
-"""UCI's tables of at most 2,000 rows, by their names on OpenML, version 1."""
+"""UCI's tables of at most 2,000 rows, by their names on OpenML, version 1; wdbc is scikit-learn's breast_cancer."""
 
 
 def fetched(name: str) -> tuple[Floats, NDArray[Any]]:
@@ -32,7 +32,7 @@ def fetched(name: str) -> tuple[Floats, NDArray[Any]]:
         found = tables.fetch_openml(name=name, version=1, as_frame=False, parser="liac-arff")
     except OSError as error:
         raise OSError(
-            f"OpenML did not give {name} ({error}): the same command with --resume goes on, without --openml none is needed."
+            f"OpenML did not give {name} ({error}): the same command with --resume goes on; without --openml, in another folder, none is needed."
         ) from None
     categories = found.categories or {}
     columns = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,9 +15,10 @@ from threadpoolctl import threadpool_limits
 
 from derive.errors import StoreMismatch
 from numerics import files
+from numerics.layouts import digest
 from numerics.plots import MISSING
 from quasintk.studies.study import Cell, Row, Rows, Study, Summary
-from quasintk.studies.tables import as_csv, as_json, as_markdown
+from quasintk.studies.tables import as_csv, as_json, as_line, as_markdown
 
 Report = Callable[[str, float, float], None]
 """Called with the cell that begins, the share of the work that is done, and the seconds that have passed."""
@@ -57,22 +59,26 @@ def run_studies(
     StoreLocked
         If another process writes there.
     """
+    if (folder / LOCK).exists():
+        with files.lock(folder / LOCK, folder):
+            pass
     _open(folder, resume)
     with files.lock(folder / LOCK, folder):
+        plans = {study.name: json.loads(json.dumps({**run, **study.settings})) for study in studies}
         for study in studies:
-            _claim(folder, study, run)
-        found = _computed(studies, folder, report)
+            _compare(folder, study, plans[study.name])
+        for study in studies:
+            _put(folder / CELLS / study.name / PLAN, json.dumps(plans[study.name], indent=1))
+        found = _computed(studies, folder, plans, report)
         summaries = [study.summarise(found[study.name]) for study in studies]
         undrawn = [
             note
             for study, summary in zip(studies, summaries, strict=True)
             for note in _write(folder, study, summary, found[study.name], run)
         ]
-        text = "\n\n".join(
-            as_markdown(study, summary) for study, summary in zip(studies, summaries, strict=True)
-        )
-        _put(folder / "summary.md", text + "\n")
-        _put(folder / "run.json", json.dumps(_seconds(studies, folder), indent=1) + "\n")
+        names = sorted(path.name for path in (folder / CELLS).iterdir())
+        pages = [files.read(folder / f"{name}.md") or b"" for name in names]
+        _put(folder / "summary.md", "\n".join(page.decode() for page in pages if page))
     findings = tuple((study, summary.findings) for study, summary in zip(studies, summaries, strict=True))
     return Outcome(findings, tuple(dict.fromkeys(undrawn)))
 
@@ -105,55 +111,66 @@ def _open(folder: Path, resume: bool) -> None:
     files.make_folder(folder)
 
 
-def _claim(folder: Path, study: Study, run: Mapping[str, Any]) -> None:
-    """Write down what a study's cells depend on, or compare it with what is written."""
+def _compare(folder: Path, study: Study, plan: Mapping[str, Any]) -> None:
+    """Hold what a study's cells depend on against what they were begun with, before anything is computed or written.
+
+    A checkpoint holds the hash of its rows, its name and its study's plan: one that is damaged, or another's, is told.
+    """
     path = folder / CELLS / study.name / PLAN
     files.make_folder(path.parent)
-    plan = json.loads(json.dumps({**run, **study.settings}))
-    kept = files.read(path)
-    if kept is None:
-        files.write_whole(path, json.dumps(plan, indent=1).encode())
-        return
-    known = _parsed(kept, path)
+    known = _parsed(path) if _is_there(path) else plan
     for name in [*plan, *known]:
         if plan.get(name) != known.get(name):
             raise StoreMismatch(
-                f"{folder} was begun with another {name} of the study {study.name} ({known.get(name)}, now {plan.get(name)}): "
+                f"{folder} was begun with other {name} of the study {study.name} ({_short(known.get(name))}, now {_short(plan.get(name))}): "
                 "resume with the same options and versions, or give another folder with -o."
             )
+    for cell in study.cells:
+        if _is_there(there := _cell_path(folder, study, cell)):
+            _rows(there, cell, plan)
 
 
-def _computed(studies: Sequence[Study], folder: Path, report: Report) -> dict[str, Rows]:
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 120 else f"{text[:120]}..."
+
+
+def _computed(
+    studies: Sequence[Study], folder: Path, plans: Mapping[str, Any], report: Report
+) -> dict[str, Rows]:
     """All rows, read back from their checkpoints: an undisturbed run and a resumed one see the same."""
     work = [(study, cell, _cell_path(folder, study, cell)) for study in studies for cell in study.cells]
-    missing = [(study, cell, path) for study, cell, path in work if not path.exists()]
+    missing = [(study, cell, path) for study, cell, path in work if not _is_there(path)]
     total, done, began = sum(cell.cost for _, cell, _ in missing), 0.0, time.monotonic()
     for study, cell, path in missing:
         report(f"{study.name} {cell.key}", done / total, time.monotonic() - began)
         with _single_threaded():
             start = time.perf_counter()
             rows = [dict(row) for row in cell.compute()]
-        content = {"seconds": round(time.perf_counter() - start, 3), "rows": rows}
+        content = {
+            "seconds": round(time.perf_counter() - start, 3),
+            "sha256": _hash(rows, cell, plans[study.name]),
+            "rows": rows,
+        }
         files.write_whole(path, json.dumps(content).encode())
         done += cell.cost
     report("", 1.0, time.monotonic() - began)
     rows_of: dict[str, list[Row]] = {study.name: [] for study in studies}
-    for study, _, path in work:
-        rows_of[study.name] += _parsed(files.read(path), path, "rows")["rows"]
+    for study, cell, path in work:
+        rows_of[study.name] += _rows(path, cell, plans[study.name])
     return dict(rows_of)
 
 
-def _seconds(studies: Sequence[Study], folder: Path) -> dict[str, Any]:
-    """What no table may hold, since it differs from run to run: the seconds that every cell took."""
-    seconds = {
-        study.name: {
-            cell.key: _parsed(files.read(path), path, "seconds")["seconds"]
-            for cell in study.cells
-            for path in (_cell_path(folder, study, cell),)
-        }
-        for study in studies
-    }
-    return {"seconds": seconds, "total": {name: round(sum(of.values()), 1) for name, of in seconds.items()}}
+def _rows(path: Path, cell: Cell, plan: Mapping[str, Any]) -> Rows:
+    found = _parsed(path, "rows", "sha256")
+    if found["sha256"] != _hash(found["rows"], cell, plan):
+        raise _damaged(path)
+    rows: Rows = found["rows"]
+    return rows
+
+
+def _hash(rows: object, cell: Cell, plan: Mapping[str, Any]) -> str:
+    return digest(json.dumps([rows, cell.key, plan], sort_keys=True).encode())
 
 
 def _write(folder: Path, study: Study, summary: Summary, rows: Rows, run: Mapping[str, Any]) -> Iterator[str]:
@@ -162,8 +179,11 @@ def _write(folder: Path, study: Study, summary: Summary, rows: Rows, run: Mappin
     for table in summary.tables:
         _put(folder / f"{study.name}-{table.name}.csv", as_csv(table.rows))
     _put(folder / f"{study.name}.json", as_json(study, summary, run))
+    _put(folder / f"{study.name}.md", as_markdown(study, summary) + f"\n\n{as_line(study, run)}\n")
     try:
-        summary.draw().savefig(folder / f"{study.name}.png", dpi=110)
+        picture = io.BytesIO()
+        summary.draw().savefig(picture, format="png", dpi=110)
+        files.write_whole(folder / f"{study.name}.png", picture.getbuffer())
     except ImportError:
         yield MISSING
 
@@ -175,15 +195,24 @@ def _single_threaded() -> Iterator[None]:
         yield
 
 
-def _parsed(content: bytes | None, path: Path, *names: str) -> dict[str, Any]:
+def _is_there(path: Path) -> bool:
+    """Whatever it is."""
+    return path.is_symlink() or path.exists()
+
+
+def _parsed(path: Path, *names: str) -> dict[str, Any]:
     """A file's dictionary, which must have these names."""
     try:
-        found = json.loads(content or b"")
-    except ValueError:
+        found = json.loads(files.read(path) or b"")
+    except (ValueError, RecursionError, files.NotAFile, IsADirectoryError):
         found = None
     if not isinstance(found, dict) or not found.keys() >= set(names):
-        raise StoreMismatch(f"{path} is damaged: remove it, and resume.")
+        raise _damaged(path)
     return found
+
+
+def _damaged(path: Path) -> StoreMismatch:
+    return StoreMismatch(f"{path} is damaged, or of another run: remove it, and resume.")
 
 
 def _put(path: Path, text: str) -> None:

@@ -26,6 +26,11 @@ def as_markdown(study: Study, summary: Summary) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
+def as_line(study: Study, run: Mapping[str, Any]) -> str:
+    """What was run, in one line."""
+    return f"Run with `{json.dumps({**study.settings, **run})}`."
+
+
 def as_csv(rows: Rows) -> str:
     """Every column that any row has, in the order of their first appearance; floats with all digits."""
     names = columns(rows)

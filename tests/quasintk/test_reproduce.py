@@ -39,12 +39,8 @@ def tiny(monkeypatch):
 
 
 def contents(folder):
-    """All files but checkpoints, and the seconds of the run."""
-    return {
-        path.name: path.read_bytes()
-        for path in folder.iterdir()
-        if path.is_file() and path.name != "run.json"
-    }
+    """All files but checkpoints."""
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
 def test_every_study_leaves_tables_and_a_picture(tiny, run, tmp_path):
@@ -65,7 +61,9 @@ def test_every_study_leaves_tables_and_a_picture(tiny, run, tmp_path):
         for finding in content["findings"]:
             assert f"- {finding}\n" in summary
             assert finding in out
-    assert set(json.loads((folder / "run.json").read_text())["total"]) == set(paper.STUDIES)
+    before = contents(folder)
+    assert run("reproduce", "paper", "--quick", "--only", "gap", "-o", "paper", "--resume")[0] == 0
+    assert contents(folder) == before  # the other studies stay in the summary
 
 
 def test_an_interrupted_run_resumed_gives_the_same_files(tiny, run, tmp_path, monkeypatch):
@@ -130,18 +128,32 @@ def test_refusals(tiny, run, tmp_path):
     assert "--resume" in err
     code, _, err = run(*arguments, "--resume", "--seed", "1")
     assert code == 6
-    assert "another seed of the study gap (0, now 1)" in err
+    assert "other seed of the study gap (0, now 1)" in err
+    both = (*arguments[:4], "decay,gap", *arguments[5:], "--resume")
+    assert run(*both, "--seed", "1")[0] == 6
+    assert not (
+        tmp_path / "paper" / "cells" / "decay" / "plan.json"
+    ).exists()  # nothing was begun with that seed
     code, _, err = run("reproduce", "paper", "--only", "gap", "-o", "paper", "--resume")
     assert code == 6
     assert "of the study gap" in err
     cell = tmp_path / "paper" / "cells" / "gap" / "iris-0-1.json"
-    cell.write_text(cell.read_text()[:50])
-    code, _, err = run(*arguments, "--resume")
-    assert code == 6
-    assert "iris-0-1.json is damaged: remove it, and resume" in err
-    cell.write_text("{}")
-    assert run(*arguments, "--resume")[0] == 6
+    text = cell.read_text()
+    other = cell.with_name("iris-0-0.json").read_text()
+    for damaged in (text[:50], "{}", text.replace('"test": 0', '"test": 1'), other, "[" * 100_000):
+        assert damaged != text
+        cell.write_text(damaged)
+        code, _, err = run(*arguments, "--resume")
+        assert code == 6
+        assert "iris-0-1.json is damaged, or of another run: remove it, and resume" in err
     cell.unlink()
+    cell.mkdir()
+    assert run(*arguments, "--resume")[0] == 6
+    cell.rmdir()
+    assert run(*arguments, "--resume")[0] == 0
+    assert cell.read_text().partition("rows")[2] == text.partition("rows")[2]
+    (cell.parent / "plan.json").unlink()
+    assert run(*arguments, "--resume", "--seed", "1")[0] == 6  # each cell knows its plan
     assert run(*arguments, "--resume")[0] == 0
     with files.lock(tmp_path / "paper" / ".lock", tmp_path / "paper"):
         assert run(*arguments, "--resume")[0] == 75
