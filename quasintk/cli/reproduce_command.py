@@ -49,9 +49,7 @@ class StudiesType(click.ParamType[list[str]]):
     type=click.Path(path_type=Path),
     help="Where tables and pictures go.",
 )
-@click.option(
-    "--quick", is_flag=True, help="Smaller settings: 2 minutes in all instead of about half an hour."
-)
+@click.option("--quick", is_flag=True, help="Smaller settings: 2 minutes in all instead of about 20 minutes.")
 @click.option(
     "--only", metavar="NAMES", type=StudiesType(), help=f"Some of {','.join(STUDIES)}.  [default: all]"
 )

@@ -24,7 +24,7 @@ HEAD = """\
 # The paper's experiments, run again
 
 ```shell
-quasintk reproduce paper -o paper            # this page: 16 minutes on 2 cores
+quasintk reproduce paper -o paper            # this page: 22 minutes on 2 cores
 quasintk reproduce paper --quick -o quick    # the same with smaller settings, under 3 minutes
 quasintk reproduce paper --only gap,kernels --openml -o uci   # UCI's tables too, fetched from OpenML
 ```

@@ -28,7 +28,7 @@ def paper_studies(
     ----------
     only : sequence of str
     quick : bool
-        Smaller settings: a minute or two in all instead of half an hour.
+        Smaller settings: a minute or two in all instead of 20 minutes.
     seed : int
         Of latents, roundings, splits and training.
     openml : bool
