@@ -6,17 +6,15 @@ import io
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from threadpoolctl import threadpool_limits
 
 from derive.errors import StoreMismatch
 from numerics import files
 from numerics.layouts import digest
 from numerics.plots import MISSING
+from numerics.pool import one_blas_thread
 from quasintk.studies.study import Cell, Row, Rows, Study, Summary
 from quasintk.studies.tables import as_csv, as_json, as_line, as_markdown
 
@@ -144,7 +142,7 @@ def _computed(
     total, done, began = sum(cell.cost for _, cell, _ in missing), 0.0, time.monotonic()
     for study, cell, path in missing:
         report(f"{study.name} {cell.key}", done / total, time.monotonic() - began)
-        with _single_threaded():
+        with one_blas_thread():  # the same bits whatever else runs
             start = time.perf_counter()
             rows = [dict(row) for row in cell.compute()]
         content = {
@@ -186,13 +184,6 @@ def _write(folder: Path, study: Study, summary: Summary, rows: Rows, run: Mappin
         files.write_whole(folder / f"{study.name}.png", picture.getbuffer())
     except ImportError:
         yield MISSING
-
-
-@contextmanager
-def _single_threaded() -> Iterator[None]:
-    """One BLAS thread: the same bits whatever else runs."""
-    with threadpool_limits(1, user_api="blas"):
-        yield
 
 
 def _is_there(path: Path) -> bool:
