@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 
 import llvmlite.binding
@@ -41,7 +42,7 @@ class Plan:
         """Canonical text, with its own checksum."""
         return json.dumps({**asdict(self), "sha256": self.sha256}, indent=1, sort_keys=True)
 
-    @property
+    @cached_property
     def sha256(self) -> str:
         """Of all that it says."""
         return digest(json.dumps(asdict(self), sort_keys=True).encode())
