@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-slow bench lint lock clean
+.PHONY: demo test test-slow test-browser docs bench lint lock clean
 
 demo: .venv/ready
 	$(BIN)/python -m quasintk.studies.digits -o build/demo
@@ -12,6 +12,15 @@ test: lint
 
 test-slow: .venv/ready
 	$(BIN)/pytest -m slow --timeout 3600
+
+# Fails where there is no Chromium: Debian's package is `chromium`.
+test-browser: .venv/ready
+	$(BIN)/pytest tests/browser -m browser
+
+# Every page is executed; a warning is an error.
+docs: .venv/ready
+	$(BIN)/sphinx-build -W --keep-going -q docs build/docs
+	@echo "build/docs/index.html"
 
 bench: .venv/ready
 	-$(MAKE) build/peers/neural-tangents/ready
@@ -40,7 +49,7 @@ lint: .venv/ready
 # The lock holds hashes and no addresses; it serves Python 3.11 to 3.13 on Linux.
 lock:
 	$(BIN)/pip install --quiet uv
-	$(BIN)/uv pip compile pyproject.toml --extra dev --extra sklearn --extra report --extra scale --universal --python-version 3.11 \
+	$(BIN)/uv pip compile pyproject.toml --extra dev --extra sklearn --extra report --extra scale --extra docs --extra browser --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet -o lock.txt
 
 clean:
