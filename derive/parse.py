@@ -22,6 +22,7 @@ import sympy
 from derive import functions
 from derive.errors import BadExpression
 from derive.functions import BITS, FUNCTIONS, Cost, Interval, TooCostly, Undecided, Undefined, Value
+from derive.spelling import unknown_name
 
 SYMBOL = sympy.Symbol("x", real=True)
 
@@ -171,9 +172,8 @@ def _check_name(text: str, offset: int, word: str, symbols: dict[str, sympy.Symb
     if called and (word in symbols or word in _CONSTANTS):
         _refuse(offset, f"{word} is no function; write a product as {word}*(...)")
     known = [*symbols, *_CONSTANTS, *FUNCTIONS]
-    shown = word if len(word) <= 20 else f"{word[:20]}..."
     if word not in known and word not in _KEYWORDS:
-        _refuse(offset, f"unknown name {shown!r}; known names are {', '.join(known)}")
+        _refuse(offset, unknown_name(word, known))
 
 
 def _number(word: str, offset: int) -> Fraction:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import html
 import math
 import os
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from derive.columns import aligned
+
 Floats = NDArray[np.float64]
+HEAD = ("law", "parameter", "value", "95 % interval", "residual", "outside", "AICc")
 
 
 @dataclass(frozen=True)
@@ -112,12 +116,11 @@ class DecayFit:
         lines = [f"verdict: {self.verdict} ({self.reason})"]
         if self.warning:
             lines.append(f"warning: {self.warning}")
-        lines += [
-            f"{fit.name:17} {_parameters(fit, 6)}; residual {fit.residual:.1e}, outside {fit.outside:.1e}, AICc {fit.aicc:.1f}"
-            for fit in self.laws
-        ]
         low, high = self.window
-        return "\n".join([*lines, f"window            {self.by} {low:g} to {high:g}, {self.points} values"])
+        lines.append(f"window:  {self.by} {low:g} to {high:g}, {self.points} values")
+        if self.laws:
+            lines += ["", *aligned([HEAD, *(row for fit in self.laws for row in _rows(fit))], "<<><>>>")]
+        return "\n".join(lines)
 
     def _repr_html_(self) -> str:
         head = "<tr><th>law</th><th>parameters</th><th>residual</th><th>outside</th><th>AICc</th></tr>"
@@ -141,6 +144,16 @@ class DecayFit:
             for (name, value), (low, high) in zip(pairs, ends, strict=True)
         )
         return rf"$\text{{{self.best.name}}}:\; {values}$"
+
+
+def _rows(fit: LawFit) -> Iterator[tuple[str, ...]]:
+    """A line for each parameter under HEAD, the law and its figures in the first."""
+    figures: tuple[str, ...] = (f"{fit.residual:.1e}", f"{fit.outside:.1e}", f"{fit.aicc:.1f}")
+    law = fit.name
+    for name, value in fit.parameters.items():
+        low, high = fit.interval[name]
+        yield law, name, f"{value:.6g}", f"[{low:.6g}, {high:.6g}]" if low < high else "a bound", *figures
+        law, figures = "", ("", "", "")
 
 
 def _parameters(fit: LawFit, digits: int) -> str:

@@ -12,6 +12,8 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
+from derive.spelling import did_you_mean
+
 Floats = NDArray[np.float64]
 Shape = Callable[[Floats, Floats], Floats]
 FADED, LONGEST = 18.0, 20_000
@@ -63,7 +65,7 @@ def law(name: str, dim: int | None, largest: float) -> Law:
         If the name is unknown.
     """
     if name not in LAWS:
-        raise ValueError(f"Unknown law {name!r}: use {', '.join(map(repr, LAWS))}.")
+        raise ValueError(f"Unknown law {name!r}.{did_you_mean(str(name), LAWS)} Laws are {', '.join(LAWS)}.")
     return _MAKERS[name](dim, largest)
 
 

@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import re
 from collections.abc import Callable, Iterable
@@ -18,6 +17,7 @@ from typing import Any
 from derive.baselines import FAMILIES, baseline_ir
 from derive.network import mlp
 from derive.numbers import Real, exact
+from derive.spelling import did_you_mean
 from numerics.kernel import Kernel
 from quasintk.pipeline import kernel, readout_only
 
@@ -49,9 +49,7 @@ def baseline(text: str) -> Kernel:
         raise ValueError(f"{text[:60]!r} is no baseline: write a name, or name(number, ...). {_known()}")
     name, inner = found[1], found[2] or ""
     if name not in BASELINES:
-        near = difflib.get_close_matches(name.lower(), BASELINES, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"Unknown baseline {name[:60]!r}.{hint} {_known()}")
+        raise ValueError(f"Unknown baseline {name[:60]!r}.{did_you_mean(name, BASELINES)} {_known()}")
     arguments = split(inner) if inner.strip() else []
     try:
         inspect.signature(BASELINES[name]).bind(*arguments)

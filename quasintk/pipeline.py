@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from inspect import signature
 from typing import Any
 
@@ -10,6 +9,7 @@ from derive.derivation import derive_kernel
 from derive.errors import DerivationError, jumps_message
 from derive.ir import KernelIR
 from derive.network import Dense, Network, mlp
+from derive.spelling import did_you_mean
 from numerics.domain import require_finite
 from numerics.kernel import Kernel
 
@@ -51,8 +51,8 @@ def kernel(network: object, *, get: str = "ntk", **options: Any) -> Kernel:
         raise ValueError(f"get must be 'ntk' or 'nngp', got {get!r}; every kernel also has its 'rounding'.")
     known = list(signature(mlp).parameters)[1:]
     if unknown := sorted(options.keys() - set(known)):
-        near = get_close_matches(unknown[0], known, 1) or known
-        raise TypeError(f"{unknown[0]!r} is no option of a network: {' or '.join(near)}?")
+        hint = did_you_mean(unknown[0], known)
+        raise TypeError(f"{unknown[0]!r} is no option of a network.{hint} They are {', '.join(known)}.")
     net: Network = network if isinstance(network, Network) else mlp(network, **options)
     try:
         ir: KernelIR = derive_kernel(net if get == "ntk" else readout_only(net))

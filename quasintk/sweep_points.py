@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from derive.columns import aligned
 from derive.weights import WeightLaw
 from quasintk.decay import Decay
 
 ALLOWED = 0.01
 """Relative difference of log rho, fitted and predicted, that is worth a note."""
 HEADS = ("bits", "weights", "r", "b_std", "predicted law", "rho", "fitted law", "rho [95 % interval]")
-ROW = "{:>5}  {:11}  {:>8}  {:>5}  {:17}  {:>10}  {:17}  {}"
+SIDES = "><>><><<"
 
 
 @dataclass(frozen=True)
@@ -75,9 +76,9 @@ class Point:
         }
 
 
-def rows(points: Sequence[Point]) -> Iterator[str]:
+def rows(points: Sequence[Point]) -> list[str]:
     """A table, one line per network."""
-    return (ROW.format(*cells).rstrip() for cells in (HEADS, *map(cells, points)))
+    return aligned([HEADS, *map(cells, points)], SIDES)
 
 
 def cells(one: Point) -> tuple[str, ...]:

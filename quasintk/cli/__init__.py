@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import os
 import sys
 import traceback
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 import click
 
 from quasintk import _siblings
+from quasintk.cli.command import Context
+from quasintk.cli.config import config_option
 
 COMMANDS = {
     "derive": "derive_command",
@@ -20,11 +23,14 @@ COMMANDS = {
     "verify": "verify_command",
     "reproduce": "reproduce_command",
     "doctor": "doctor_command",
+    "cite": "cite_command",
 }
 
 
 class LazyGroup(click.Group):
     """Imports a command's module when the command is used, so that `--help` stays quick."""
+
+    context_class = Context
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The commands in the order of a user's work."""
@@ -37,6 +43,26 @@ class LazyGroup(click.Group):
         module = importlib.import_module(f"quasintk.cli.{COMMANDS[cmd_name]}")
         command: click.Command = module.command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Suggest a command where there is none of that name."""
+        name = args[0]
+        if name in COMMANDS or name.startswith("-") or ctx.resilient_parsing:
+            return super().resolve_command(ctx, args)
+        from derive.spelling import did_you_mean
+
+        raise click.UsageError(f"There is no command {name[:60]!r}.{did_you_mean(name, COMMANDS)}", ctx)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
+        """The commands with their summaries, without importing them."""
+        from click.shell_completion import CompletionItem
+
+        commands = [
+            CompletionItem(name, help=text) for name, text in SUMMARIES.items() if name.startswith(incomplete)
+        ]
+        return [*commands, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
@@ -52,15 +78,24 @@ SUMMARIES = {
     "verify": "Check a kernel against sampled finite networks.",
     "reproduce": "Run the source paper's experiments again.",
     "doctor": "Report the installation's health.",
+    "cite": "Print what to cite, as BibTeX or in words.",
 }
 
 EPILOG = (
+    "In bash, the tab key completes commands, options and activations after\n\n\b\n"
+    '  eval "$(_QUASINTK_COMPLETE=bash_source quasintk)"\n\n'
+    "and likewise with zsh_source and fish_source. NO_COLOR=1 turns colours off.\n\n"
     "Exit codes: 0 ok, 1 internal error, 2 usage or bad input, 3 no closed form, 4 verification failed, "
     "5 numerical failure, 6 store or data mismatch, 75 store locked by another writer, 130 interrupted."
 )
 
 
-@click.group(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    epilog=EPILOG,
+    params=[config_option],
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(package_name="quasintk")
 def app() -> None:
     """Kernels of infinitely wide networks with rounded weights: derive, compute, verify."""
@@ -71,15 +106,29 @@ def main() -> None:
     sys.exit(run())
 
 
+def color() -> bool | None:
+    """Whether output is coloured: never with NO_COLOR, always with FORCE_COLOR, else (None) on terminals."""
+    return False if os.environ.get("NO_COLOR") else True if os.environ.get("FORCE_COLOR") else None
+
+
 def run() -> int:
     """Run the command line; every known error becomes one message on stderr and an exit code."""
     try:
         if sys.argv[1:2] != ["doctor"]:
             _siblings.check()
-        app(prog_name="quasintk", standalone_mode=False)
-    except click.ClickException as error:
+        app(prog_name="quasintk", standalone_mode=False, color=color())
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return error.exit_code
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        if context is not None:
+            click.echo(
+                f"{context.get_usage()}\nTry '{context.command_path} --help' for help.\n",
+                err=True,
+                color=color(),
+            )
+        return _tell(error.format_message(), error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         return _tell("Interrupted; no output file was left half written.", 130)
     except BrokenPipeError:
@@ -138,7 +187,7 @@ def _of_a_file(error: OSError) -> str:
 
 
 def _tell(message: str, code: int) -> int:
-    click.echo(f"Error: {message}", err=True)
+    click.echo(f"{click.style('Error:', fg='red', bold=True)} {message}", err=True, color=color())
     return code
 
 

@@ -8,13 +8,15 @@ from typing import Any
 import click
 
 from derive.dual import DualActivation
+from derive.functions import FUNCTIONS
 from derive.ir import OUTPUTS
+from derive.library import NAMED as ACTIVATIONS
 from derive.printing import expression_text
 from derive.series import SeriesDual
 from derive.special import NAMES
 from numerics.kernel import Kernel
+from quasintk.cli.command import ExpressionCommand
 from quasintk.cli.options import (
-    ExpressionCommand,
     expression_argument,
     kernel_option,
     network_options,
@@ -25,7 +27,21 @@ from quasintk.pipeline import kernel as derive_kernel
 FORMATS = ("text", "latex", "json", "numba", "numpy")
 
 
-@click.command("derive", cls=ExpressionCommand)
+EXAMPLES = (
+    "quasintk derive relu --depth 3 --weights ternary",
+    'quasintk derive "x*(1+erf(x/sqrt(2)))/2" --format latex',
+    'quasintk derive "max(x, 0)**2" --format numba -o relu2.py',
+    "quasintk derive gelu --depth 2 --format json -o kernel.json",
+)
+
+
+LANGUAGE = (
+    f"Activations by name: {', '.join(ACTIVATIONS)}; parameters may be given, as in prelu(0.1).\n\n"
+    f"Expressions in x: + - * / **, a if c else b, < <= > >=, and, or, not, pi, e, {', '.join(FUNCTIONS)}."
+)
+
+
+@click.command("derive", cls=ExpressionCommand, epilog=LANGUAGE, examples=EXAMPLES)
 @expression_argument
 @network_options
 @kernel_option
@@ -35,12 +51,7 @@ FORMATS = ("text", "latex", "json", "numba", "numpy")
 def command(
     expression: str, get: str, form: str, require_closed: bool, output: str | None, **network: Any
 ) -> None:
-    """Derive the kernel of EXPR, an activation by name or as an expression in x.
-
-    \b
-    quasintk derive relu --depth 3 --weights binary
-    quasintk derive "max(x, 0)**2" --format numba -o relu2.py
-    """
+    """Derive the kernel of EXPR, an activation by name or as an expression in x."""
     kernel = derive_kernel(expression, get=get, **network)
     if require_closed:
         kernel.require_closed()
@@ -65,7 +76,7 @@ def as_text(kernel: Kernel) -> str:
         width = max((len(str(e.symbol)) for e in layer.equations), default=0)
         lines += [f"    {e.symbol!s:{width}} = {expression_text(e.value)}" for e in layer.equations]
     last = layers[-1].moments
-    lines += ["", f"ntk = {last.k}, nngp = {last.m}, rounding = {last.p - last.m}"]
+    lines += ["", f"ntk = {last.k}, nngp = {last.m}, rounding = {last.p} - {last.m}"]
     return "\n".join(lines)
 
 

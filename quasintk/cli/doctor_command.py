@@ -8,10 +8,16 @@ from pathlib import Path
 
 import click
 
+from quasintk.cli.command import Command
 from quasintk.health import examine, examine_store
 
+EXAMPLES = (
+    "quasintk doctor",
+    "quasintk doctor G.zarr",
+)
 
-@click.command("doctor")
+
+@click.command("doctor", cls=Command, examples=EXAMPLES)
 @click.argument("store", required=False, type=click.Path(exists=True))
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable result.")
 def command(store: str | None, as_json: bool) -> None:
@@ -25,6 +31,7 @@ def command(store: str | None, as_json: bool) -> None:
     else:
         width = max(len(finding.name) for finding in findings)
         for finding in findings:
-            click.echo(f"{'ok ' if finding.ok else 'BAD'}  {finding.name:{width}}  {finding.detail}")
+            state = click.style("ok ", fg="green") if finding.ok else click.style("BAD", fg="red", bold=True)
+            click.echo(f"{state}  {finding.name:{width}}  {finding.detail}")
     if not all(finding.ok for finding in findings):
         sys.exit(1 if store is None else 6)

@@ -6,19 +6,21 @@ import json
 import math
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import click
-from click.core import ParameterSource
 
-from derive.weights import weight_law
+from derive.columns import aligned
+from derive.spelling import did_you_mean
+from derive.weights import NAMED, WeightLaw, weight_law
 from numerics.kernel import Kernel
 from numerics.zonal import Spectrum
 from quasintk.baselines import BASELINES, NETWORKS, baseline
+from quasintk.cli.command import ExpressionCommand
+from quasintk.cli.config import was_given
 from quasintk.cli.kernels import kernel_of, names_of
 from quasintk.cli.options import (
-    ExpressionCommand,
-    WeightsType,
     expression_argument,
     get_option,
     network_options,
@@ -36,7 +38,14 @@ HALF = 0.5
 """Of K(1): with less, the eigenvalues shown say little about the kernel."""
 
 
-@click.command("eigen", cls=ExpressionCommand)
+EXAMPLES = (
+    "quasintk eigen relu --depth 2 --dim 10 --compare real,gaussian,laplace --fit --predict --plot decay.png",
+    "quasintk eigen relu --depth 2 --dim 10 --json | quasintk fit -",
+    "quasintk eigen relu --depth 2 --b-std 0.3 --sweep weights --plot bits.png",
+)
+
+
+@click.command("eigen", cls=ExpressionCommand, examples=EXAMPLES)
 @expression_argument
 @network_options
 @click.option("--dim", default=10, show_default=True, type=click.IntRange(2), help="Dimension of the inputs.")
@@ -82,12 +91,7 @@ def command(
     as_json: bool,
     **network: Any,
 ) -> None:
-    """Eigenvalues of the kernel of EXPR (or KERNEL.json) on the sphere |x|^2 = q dim, by degree.
-
-    \b
-    quasintk eigen relu --depth 2 --dim 10 --compare real,gaussian,laplace --fit --plot decay.png
-    quasintk eigen relu --depth 2 --b-std 0.3 --sweep weights --plot bits.png
-    """
+    """Eigenvalues of the kernel of EXPR (or KERNEL.json) on the sphere |x|^2 = q dim, by degree."""
     if over is not None:
         asked = {"dim": dim, "q": q, "get": get, **({} if degrees is None else {"degrees": degrees})}
         _sweep(expression, over, plot, as_json, asked, network)
@@ -128,11 +132,10 @@ def _sweep(
     asked: dict[str, Any],
     network: dict[str, Any],
 ) -> None:
-    source = click.get_current_context().get_parameter_source
     idle = {"weights": "--weights", "compare": "--compare", "fit": "--fit", "predict": "--predict"}
     if over == "phase":
         idle["b_std"] = "--b-std"
-    if given := [option for name, option in idle.items() if source(name) is ParameterSource.COMMANDLINE]:
+    if given := [option for name, option in idle.items() if was_given(name)]:
         raise click.UsageError(
             f"--sweep {over} varies or contains what {', '.join(given)} asks for: leave it out."
         )
@@ -175,17 +178,18 @@ def _kernels(
                 "them with their arguments, such as real_ntk(relu, 2)."
             )
         else:
-            law = _weights(name)
-            kernels[name_of(weight_law(law))] = kernel_of(expression, {**network, "weights": law}, get), get
+            law = _law(name)
+            kernels[name_of(law)] = kernel_of(expression, {**network, "weights": law}, get), get
     return kernels
 
 
-def _weights(name: str) -> Any:
+def _law(name: str) -> WeightLaw:
     try:
-        return WeightsType().convert(name, None, None)
-    except click.BadParameter as error:
+        return weight_law(name)
+    except ValueError as error:
         raise click.BadParameter(
-            f"{name!r} is neither weights ({error.message.rstrip('.')}) nor one of {', '.join(BASELINES)}.",
+            f"{name!r} is neither weights ({str(error).rstrip('.')}) nor one of {', '.join(BASELINES)}."
+            + did_you_mean(name, [*BASELINES, *NAMED]),
             param_hint="--compare",
         ) from None
 
@@ -198,16 +202,12 @@ def _as_dict(entry: Decay, predict: bool) -> dict[str, Any]:
 
 
 def _as_table(entries: list[Decay], predict: bool) -> str:
-    width = max(14, *(len(entry.label) for entry in entries))
-    head = "degree  multiplicity" + "".join(
-        f"  {entry.label:>{width}} {'rel. error':>10}" for entry in entries
-    )
-    lines, first = [head], entries[0].spectrum
+    first = entries[0].spectrum
+    rows = [("degree", "multiplicity", *(cell for entry in entries for cell in (entry.label, "rel. error")))]
     for k, degree in enumerate(first.degree):
-        cells = (
-            f"  {_value(entry.spectrum, k):>{width}} {entry.spectrum.rel_error[k]:10.1e}" for entry in entries
-        )
-        lines.append(f"{degree:6d}  {first.multiplicity[k]:12.6g}" + "".join(cells))
+        cells = ((_value(one, k), f"{one.rel_error[k]:.1e}") for one in (entry.spectrum for entry in entries))
+        rows.append((str(degree), f"{first.multiplicity[k]:.6g}", *chain.from_iterable(cells)))
+    lines = aligned(rows, ">" * len(rows[0]))
     lines += ["", *(f"{entry.label}: {_held_text(entry.spectrum)}" for entry in entries)]
     for entry in entries:
         if entry.fit is not None:

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import click
-from click.core import ParameterSource
 
 from numerics.arrays import load_array
 from numerics.decay_fit import DecayFit
 from numerics.fit import fit_decay
 from numerics.laws import LAWS
+from quasintk.cli.command import Command
+from quasintk.cli.config import was_given
 from quasintk.cli.options import writable, write_text
 
 COLUMNS = ("degree", "eigenvalue", "log_eigenvalue", "multiplicity", "rel_error")
@@ -35,7 +36,14 @@ class _Window(click.ParamType[tuple[float, float]]):
         return low, high
 
 
-@click.command("fit")
+EXAMPLES = (
+    "quasintk eigen relu --depth 2 --degrees 100 --json > spectrum.json",
+    "quasintk fit spectrum.json --window 20,60 --plot fit.png",
+    "quasintk fit eigenvalues.npy --laws exponential,power --json",
+)
+
+
+@click.command("fit", cls=Command, examples=EXAMPLES)
 @click.argument("file", metavar="FILE")
 @click.option("--laws", default=",".join(LAWS), show_default=True, help="Laws to fit.")
 @click.option("--window", type=_Window(), help="Degrees or indices to use, such as 20,60.")
@@ -61,17 +69,12 @@ def command(
 
     FILE is what `quasintk eigen --json` prints, a CSV with the columns degree, eigenvalue and perhaps multiplicity and rel_error, one
     column or a .npy file with the eigenvalues of one matrix (fitted by index), or - for standard input.
-
-    \b
-    quasintk eigen relu --depth 2 --dim 10 --degrees 100 --json | quasintk fit -
-    quasintk fit spectrum.csv --dim 10 --window 20,60 --plot fit.png
     """
-    source = click.get_current_context().get_parameter_source
     names = tuple(name.strip() for name in laws.split(",") if name.strip())
     fits = {}
     for label, table in _sources(file, dim).items():
         whole = not isinstance(table, dict)
-        if whole and (dim is not None or (by == "degree" and source("by") is ParameterSource.COMMANDLINE)):
+        if whole and (dim is not None or (by == "degree" and was_given("by"))):
             raise click.UsageError(
                 f"{label} holds the eigenvalues of one matrix, by index: leave out --dim and --by degree."
             )

@@ -19,8 +19,9 @@ from numerics.gram import gram
 from numerics.job import estimate, job_of
 from numerics.memory import parse_bytes
 from numerics.tiles import Report
+from quasintk.cli.command import ExpressionCommand
 from quasintk.cli.kernels import kernel_of
-from quasintk.cli.options import ExpressionCommand, expression_argument, get_option, network_options
+from quasintk.cli.options import expression_argument, get_option, network_options
 
 
 class ShardType(click.ParamType[tuple[int, int]]):
@@ -38,7 +39,16 @@ class ShardType(click.ParamType[tuple[int, int]]):
         return int(match[1]), int(match[2])
 
 
-@click.command("gram", cls=ExpressionCommand)
+EXAMPLES = (
+    "quasintk gram relu X.npy -o G.npy --depth 3",
+    "quasintk gram relu X.npy -o G.zarr --dry-run",
+    "quasintk gram relu X.npy -o G.zarr --memory 1GB",
+    "quasintk gram relu X.npy -o G.zarr --memory 1GB --resume",
+    "quasintk derive relu --format json -o kernel.json && quasintk gram kernel.json X.npy -o H.npy",
+)
+
+
+@click.command("gram", cls=ExpressionCommand, examples=EXAMPLES)
 @expression_argument
 @click.argument("data", metavar="X.npy", type=click.Path(exists=True, dir_okay=False))
 @network_options
@@ -71,11 +81,6 @@ def command(
     """Gram matrix of the rows of X.npy under the kernel of EXPR, or under a KERNEL.json.
 
     The matrix may be larger than memory. Interrupted, even killed, a run is completed by the same command and --resume.
-
-    \b
-    quasintk gram relu X.npy -o G.npy --depth 3
-    quasintk gram relu X.npy -o G.zarr --dry-run
-    quasintk derive relu --format json -o kernel.json && quasintk gram kernel.json X.npy -o G.zarr --resume
     """
     writing = {name: options.pop(name) for name in ("tile", "full", "resume", "shard", "cluster")}
     kernel = kernel_of(expression, options, get)

@@ -10,6 +10,7 @@ import click
 from derive.errors import BadKernelFile
 from numerics.kernel import Kernel
 from quasintk.baselines import split
+from quasintk.cli.config import was_given
 from quasintk.pipeline import kernel as derive_kernel
 
 
@@ -20,11 +21,7 @@ def kernel_of(expression: str, network: dict[str, Any], get: str = "ntk") -> Ker
     """
     if not expression.endswith(".json"):
         return derive_kernel(expression, get="ntk" if get == "ntk" else "nngp", **network)
-    given = [
-        name
-        for name in network
-        if click.get_current_context().get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
-    ]
+    given = [name for name in network if was_given(name)]
     if given:
         raise click.UsageError(
             f"{expression} fixes the network: drop {', '.join('--' + n.replace('_', '-') for n in given)}."

@@ -9,51 +9,14 @@ from typing import Any, TypeVar
 
 import click
 
-from derive.errors import BadExpression
+from derive.library import NAMED
 from derive.numbers import as_text
-from derive.parse import parse_expression
-from derive.weights import NAMED, WeightLaw, weight_law
+from derive.spelling import did_you_mean
+from derive.weights import NAMED as LAWS
+from derive.weights import WeightLaw, weight_law
 from numerics.plots import check_path
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-class ExpressionCommand(click.Command):
-    """A command whose first argument is an expression, which may begin with a minus sign.
-
-    A token that begins with one minus, is neither an option of the command nor an option's value, and parses as an
-    expression is an argument; behind `--` everything is.
-    """
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put the arguments behind `--`, where click leaves them alone."""
-        known = {
-            name: option for option in self.get_params(ctx) for name in option.opts if name.startswith("-")
-        }
-        options: list[str] = []
-        arguments: list[str] = []
-        tokens = iter(args)
-        for token in tokens:
-            option = known.get(token.partition("=")[0])
-            if token == "--":
-                arguments += tokens
-            elif option is not None:
-                options.append(token)
-                if not getattr(option, "is_flag", False) and "=" not in token:
-                    options += [value for value in (next(tokens, None),) if value is not None]
-            elif token.startswith("-") and (token.startswith("--") or not _is_expression(token)):
-                options.append(token)
-            else:
-                arguments.append(token)
-        return super().parse_args(ctx, [*options, "--", *arguments])
-
-
-def _is_expression(token: str) -> bool:
-    try:
-        parse_expression(token)
-    except BadExpression:
-        return False
-    return True
 
 
 class WeightsType(click.ParamType[str | WeightLaw]):
@@ -66,9 +29,15 @@ class WeightsType(click.ParamType[str | WeightLaw]):
     ) -> str | WeightLaw:
         """The law of a text; a name stays one."""
         try:
-            return value if value in NAMED else weight_law(value)
+            return value if value in LAWS else weight_law(value)
         except ValueError as error:
-            self.fail(str(error), param, ctx)
+            self.fail(f"{error}{did_you_mean(str(value), LAWS)}", param, ctx)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+        """The named laws."""
+        from click.shell_completion import CompletionItem
+
+        return [CompletionItem(name) for name in (*LAWS, "16") if name.startswith(incomplete)]
 
 
 def network_options(command: F) -> F:
@@ -101,7 +70,17 @@ def network_options(command: F) -> F:
     return functools.reduce(lambda decorated, option: option(decorated), reversed(options), command)
 
 
-expression_argument = click.argument("expression", metavar="EXPR")
+def _activations(context: click.Context, argument: click.Parameter, incomplete: str) -> list[Any]:
+    """The named activations, and files of kernels where the command takes them, for a shell's completion."""
+    from click.shell_completion import CompletionItem
+
+    names = [
+        CompletionItem(name, help=named.text) for name, named in NAMED.items() if name.startswith(incomplete)
+    ]
+    return names or [CompletionItem(incomplete, type="file")]
+
+
+expression_argument = click.argument("expression", metavar="EXPR", shell_complete=_activations)
 get_option = click.option(
     "--get",
     default="ntk",

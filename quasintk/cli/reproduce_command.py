@@ -13,6 +13,8 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from derive.spelling import did_you_mean
+from quasintk.cli.command import Command
 from quasintk.cli.kernels import names_of
 from quasintk.studies.datasets import NEEDED
 from quasintk.studies.paper import STUDIES, conditions, paper_studies
@@ -32,14 +34,22 @@ class StudiesType(click.ParamType[list[str]]):
         """The names of a list."""
         names = value if isinstance(value, list) else names_of(value)
         unknown = [name for name in names if name not in STUDIES]
-        if unknown or not names:
-            self.fail(
-                f"{', '.join(unknown) or 'nothing'} is no study: they are {', '.join(STUDIES)}.", param, ctx
-            )
+        if unknown:
+            hint = did_you_mean(unknown[0], STUDIES)
+            self.fail(f"{', '.join(unknown)} is no study: they are {', '.join(STUDIES)}.{hint}", param, ctx)
+        if not names:
+            self.fail(f"it is empty: name some of {', '.join(STUDIES)}.", param, ctx)
         return names
 
 
-@click.command("reproduce")
+EXAMPLES = (
+    "quasintk reproduce paper --quick -o paper",
+    "quasintk reproduce paper --quick --only decay -o decay",
+    "quasintk reproduce paper --quick -o paper --resume",
+)
+
+
+@click.command("reproduce", cls=Command, examples=EXAMPLES)
 @click.argument("what", metavar="paper", type=click.Choice(["paper"]))
 @click.option(
     "-o",
@@ -74,13 +84,11 @@ def command(
 
     DIR gets summary.md, and for every study tables as .csv, all of it as .json, and a picture. Interrupted, even killed, a
     run is completed by the same command and --resume, with the tables that an undisturbed run gives.
-
-    \b
-    quasintk reproduce paper --quick -o paper
-    quasintk reproduce paper --only gap,kernels --openml -o uci
     """
     if importlib.util.find_spec("sklearn") is None:
         raise click.UsageError(NEEDED)
+    if openml and not {"gap", "kernels"} & set(only or STUDIES):
+        raise click.UsageError("--openml adds tables to gap and kernels, which --only leaves out: drop one.")
     studies = paper_studies(only or STUDIES, quick, seed, openml)
     with _progress(studies, output) as report:
         outcome = run_studies(studies, output, conditions(), resume, report)

@@ -11,9 +11,9 @@ from typing import Any
 import click
 
 from derive.errors import NumericalError, VerificationFailed
+from quasintk.cli.command import ExpressionCommand
 from quasintk.cli.kernels import kernel_of
 from quasintk.cli.options import (
-    ExpressionCommand,
     arguments_of,
     expression_argument,
     kernel_option,
@@ -47,7 +47,13 @@ class MarginType(click.ParamType[float]):
             self.fail(f"{value!r} is no number such as 0.005 or 0.5%.", param, ctx)
 
 
-@click.command("verify", cls=ExpressionCommand)
+EXAMPLES = (
+    "quasintk verify relu --depth 2 --budget 60s --margin 1%",
+    "quasintk verify gelu --format html -o certificate.html",
+)
+
+
+@click.command("verify", cls=ExpressionCommand, examples=EXAMPLES)
 @expression_argument
 @network_options
 @kernel_option
@@ -79,10 +85,6 @@ def command(
     """Check the kernel of EXPR, or of a KERNEL.json, against its own digits and sampled networks.
 
     Exits with 4 if a check fails, and with 5 if the budget ends before every check is decided.
-
-    \b
-    quasintk verify relu --depth 2 --budget 60s --margin 0.5%
-    quasintk verify tanh --format html -o certificate.html
     """
     if as_json and form not in (None, "json"):
         raise click.UsageError(f"--json and --format {form} exclude each other: drop one of them.")

@@ -177,13 +177,15 @@ def _write(folder: Path, study: Study, summary: Summary, rows: Rows, run: Mappin
     for table in summary.tables:
         _put(folder / f"{study.name}-{table.name}.csv", as_csv(table.rows))
     _put(folder / f"{study.name}.json", as_json(study, summary, run))
-    _put(folder / f"{study.name}.md", as_markdown(study, summary) + f"\n\n{as_line(study, run)}\n")
+    drawn = True
     try:
         picture = io.BytesIO()
         summary.draw().savefig(picture, format="png", dpi=110)
         files.write_whole(folder / f"{study.name}.png", picture.getbuffer())
     except ImportError:
+        drawn = False
         yield MISSING
+    _put(folder / f"{study.name}.md", f"{as_markdown(study, summary, drawn)}\n\n{as_line(study, run)}\n")
 
 
 def _is_there(path: Path) -> bool:

@@ -13,9 +13,9 @@ from quasintk.studies.study import Row, Rows, Study, Summary, Table, Value
 ENDS = ("_low", "_high")
 
 
-def as_markdown(study: Study, summary: Summary) -> str:
-    """A study's findings and tables, intervals beside their values."""
-    picture = f"![{study.title}]({study.name}.png)"
+def as_markdown(study: Study, summary: Summary, drawn: bool = True) -> str:
+    """A study's findings and tables, intervals beside their values; its picture where one was drawn."""
+    picture = f"![{study.title}]({study.name}.png)" if drawn else ""
     parts = [
         f"## {study.name}: {study.title}",
         picture,

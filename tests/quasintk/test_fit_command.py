@@ -45,7 +45,7 @@ def test_csv_of_a_users_own(tmp_path, header):
     result = run(str(path), "--window", "5,40")
     assert result.exit_code == 0, result.output
     assert result.stdout.startswith("verdict: exponential")
-    assert "window            degree 5 to 40" in result.stdout
+    assert "window:  degree 5 to 40" in result.stdout
 
 
 def test_gram_eigenvalues(tmp_path):
