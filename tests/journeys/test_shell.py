@@ -38,29 +38,35 @@ def test_derive_a_new_activation_and_take_its_code_along(installed, tmp_path):
 
 
 def nngp_of_one_binary_layer(X):
-    """E[mu(u) mu(v)] with mu the activation averaged over the rounding: trapezoids on (latent, latent, rounding).
+    """E[mu(u) mu(v)], mu the activation averaged over the rounding: a third of a pre-activation's variance is the latents', the rest the rounding's.
 
-    Latents have a third of the weights' variance, the rounding the rest: x.x / d and x.y / d are split so, independently for the two inputs.
+    Gauss-Hermite over (u, v), where mu is smooth; Gauss-Legendre on both sides of phi's kink over the rounding.
     """
     q, m = np.diag(X @ X.T) / 2, X @ X.T / 2 / 3
-    z = np.linspace(-9, 9, 721)
-    w = np.exp(-z * z / 2) * (z[1] - z[0]) / np.sqrt(2 * np.pi)
+    node, weight = np.polynomial.legendre.leggauss(80)
+    z, w = np.polynomial.hermite_e.hermegauss(80)
+    w = w / w.sum()
 
     def phi(x):
         return np.maximum(x, 0) * np.exp(-x * x / 2) + x / 3
 
-    def mean(u, i):
-        return phi(u[..., None] + np.sqrt(q[i] - q[i] / 3) * z) @ w
+    def mean(u, variance):
+        s = np.sqrt(variance)
+        kink = np.clip(-u / s, -12, 12)[..., None]
+        total = 0.0
+        for low, high in ((-12.0, kink), (kink, 12.0)):
+            at = (low + high) / 2 + (high - low) / 2 * node
+            total = total + (phi(u[..., None] + s * at) * np.exp(-at * at / 2) * (high - low) / 2) @ weight
+        return total / np.sqrt(2 * np.pi)
 
     K = np.empty((2, 2))
     for i in range(2):
         for j in range(2):
-            rho = m[i, j] / np.sqrt(q[i] * q[j] / 9)
+            a, b = q[i] / 3, q[j] / 3
+            rho = min(1.0, m[i, j] / np.sqrt(a * b))
             u, v = np.meshgrid(z, z, indexing="ij")
-            second = rho * u + np.sqrt(max(0, 1 - rho * rho)) * v
-            first = mean(np.sqrt(q[i] / 3) * z, i)
-            grid = np.interp(second, 3 * z, mean(np.sqrt(q[j] / 3) * 3 * z, j))
-            K[i, j] = (w * first) @ grid @ w
+            second = np.sqrt(b) * (rho * u + np.sqrt(1 - rho * rho) * v)
+            K[i, j] = w @ (mean(np.sqrt(a) * u, 2 * a) * mean(second, 2 * b)) @ w
     return K
 
 

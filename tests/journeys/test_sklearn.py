@@ -21,7 +21,7 @@ search = GridSearchCV(SVC(kernel=QuasiNTK("relu")), grid, cv=3).fit(train, y_tra
 print("svc", search.score(test, y_test))
 
 X, y = make_friedman1(300, random_state=0)
-X = X - 0.5
+X, y = X - 0.5, (y - y.mean()) / y.std()
 kernel = QuasiNTK("relu", depth=2, W_std=1.4) + WhiteKernel(1.0)
 process = GaussianProcessRegressor(kernel, normalize_y=True).fit(X[:200], y[:200])
 print("gp", process.score(X[200:], y[200:]), process.kernel_.k1.W_std != 1.4)
