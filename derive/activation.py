@@ -10,9 +10,10 @@ import sympy
 
 from derive.errors import BadExpression
 from derive.library import NAMED
-from derive.numbers import Real, exact
+from derive.notebook import displayed, latex_word
+from derive.numbers import Real, as_argument, as_text, exact
 from derive.parse import SYMBOL, parse_expression
-from derive.printing import expression_text
+from derive.printing import expression_text, latex
 
 _CALL = re.compile(r"\s*([A-Za-z_]\w*)\s*\(([-+0-9.eE/, ]+)\)\s*\Z", re.ASCII)
 _RESERVED = re.compile(
@@ -91,6 +92,23 @@ class Activation:
     def text(self) -> str:
         """phi as text that the parser reads back to the same expression."""
         return expression_text(self.expr)
+
+    def __repr__(self) -> str:
+        values = "".join(f", {name}={as_argument(value)}" for name, value in self.parameters)
+        return f"Activation({self.name!r}{values})"
+
+    def __str__(self) -> str:
+        known = "" if self.name == self.text else f"{self.name}: "
+        values = "".join(f", {name} = {as_text(value)}" for name, value in self.parameters)
+        return f"{known}phi(x) = {self.text}{values}"
+
+    def _repr_latex_(self) -> str:
+        name = latex_word(self.name) if self.name.isidentifier() else r"\phi"
+        values = "".join(
+            rf",\quad {latex(symbol)} = {as_text(value)}"
+            for symbol, (_, value) in zip(self.values, self.parameters, strict=True)
+        )
+        return displayed([f"{name}(x) = {latex(self.expr)}{values}"])
 
 
 def _named(spec: str, given: dict[str, Fraction]) -> tuple[str, str | None, dict[str, Fraction]]:

@@ -11,8 +11,10 @@ from derive import gaussian
 from derive.activation import Activation
 from derive.certificate import DualCertificate, certify
 from derive.errors import DerivationError, jumps_message
+from derive.notebook import displayed
 from derive.pieces import pieces
 from derive.present import cov12, var1, var2
+from derive.printing import latex
 from derive.terms import Gate, Term, derivative, jumps_of, terms_of
 
 
@@ -81,6 +83,22 @@ class DualActivation:
         if self.dphi_diagonal is sympy.oo:
             raise DerivationError(jumps_message(self.activation.name))
         return self.dphi_diagonal.xreplace({gaussian.variance: var})
+
+    def __repr__(self) -> str:
+        return f"<Dual of {self.activation.name} in closed form, certified to {self.certificate.digits:.0f} digits>"
+
+    def __str__(self) -> str:
+        return f"kappa(var1, var2, cov12) = {self.phi}\nkappa_dot(var1, var2, cov12) = {self.dphi}"
+
+    def _repr_latex_(self) -> str:
+        phi, arguments = latex(self.activation.expr), ", ".join(map(latex, (var1, var2, cov12)))
+        return displayed(
+            [
+                rf"\phi(x) &= {phi}",
+                rf"\kappa({arguments}) &= {latex(self.phi)}",
+                rf"\dot{{\kappa}}({arguments}) &= {latex(self.dphi)}",
+            ]
+        )
 
 
 @lru_cache(maxsize=128)

@@ -9,10 +9,12 @@ from itertools import pairwise
 from typing import Literal
 
 from derive.activation import Activation
-from derive.numbers import Real, exact
+from derive.notebook import html_table
+from derive.numbers import Real, as_argument, exact
 from derive.weights import WeightLaw, weight_law
 
 Parameterization = Literal["ntk", "latent"]
+_BY = {"ntk": "standardised latents", "latent": "the latents themselves"}
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,12 @@ class Dense:
         object.__setattr__(self, "trained", bool(trained))
         object.__setattr__(self, "label", label)
 
+    def __repr__(self) -> str:
+        options = f", W_std={as_argument(self.W_std)}, b_std={as_argument(self.b_std)}"
+        trained = "" if self.trained else ", trained=False"
+        label = "" if self.label is None else f", label={self.label!r}"
+        return f"Dense({str(self.law)!r}{options}{trained}{label})"
+
 
 Layer = Dense | Activation
 
@@ -88,6 +96,26 @@ class Network:
     def dense_layers(self) -> tuple[Dense, ...]:
         """The dense layers in order."""
         return tuple(layer for layer in self.layers if isinstance(layer, Dense))
+
+    def __repr__(self) -> str:
+        latent = "" if self.parameterization == "ntk" else ", 'latent'"
+        return f"Network({list(self.layers)!r}{latent})"
+
+    def __str__(self) -> str:
+        names = (f"Dense({one.law})" if isinstance(one, Dense) else one.name for one in self.layers)
+        return " -> ".join(names)
+
+    def _repr_html_(self) -> str:
+        rows = [_row(number, layer) for number, layer in enumerate(self.layers, 1)]
+        head = ("layer", "", "r", "W_std", "b_std", "trained")
+        return html_table([f"Network, NTK by {_BY[self.parameterization]}"], head, rows)
+
+
+def _row(number: int, layer: Layer) -> tuple[object, ...]:
+    if isinstance(layer, Activation):
+        return number, str(layer), "", "", "", ""
+    numbers = (f"{float(value):.6g}" for value in (layer.law.latent_fraction, layer.W_std, layer.b_std))
+    return number, f"Dense, {layer.law} weights", *numbers, "yes" if layer.trained else "no"
 
 
 def mlp(

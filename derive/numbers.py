@@ -51,6 +51,12 @@ def as_text(value: Fraction) -> str:
     return repr(float(value)) if Fraction(float(value)) == value else f"{value.numerator}/{value.denominator}"
 
 
+def as_argument(value: Fraction) -> str:
+    """As Python source that `exact` reads back."""
+    text = as_text(value)
+    return repr(text) if "/" in text else text
+
+
 def mpf(value: Any) -> Any:
     """A fraction, or an mpmath number, at mpmath's current precision."""
     return mpmath.mpf(value.numerator) / value.denominator if isinstance(value, Rational) else +value

@@ -11,6 +11,7 @@ from typing import Any
 import sympy
 
 from derive.curves import Entire, Tail, log_of_entire, log_of_tail
+from derive.notebook import displayed, html_table, latex_number
 
 _CURVES = ("tail", "entire")
 """Fields of a branch that are no part of its law."""
@@ -147,22 +148,23 @@ class Prediction:
         """The law in one line of LaTeX."""
         if self.law == "finite-rank":
             return rf"\lambda_k = 0 \text{{ beyond rank }} {self.rank}"
+        constant = "C" if self.constant is None else latex_number(f"{self.constant:.6g}")
         if self.base is not None:
-            constant = f"{self.constant:.6g}" if self.constant is not None else "C"
             return rf"\lambda_k \sim {constant}\, \frac{{{self.base:.10g}^k}}{{\Gamma(k + {Fraction(self.dim, 2)})}}"
         if self.law == "super-exponential":
             return r"\lambda_k = o(\rho^k) \text{ for every } \rho > 0"
         rho = sympy.latex(self.exact) if self.exact is not None else f"{self.rate:.10g}"
-        parts = [f"{self.constant:.6g}" if self.constant is not None else "C"]
+        parts = [constant]
         if self.power is not None:
             parts.append(f"k^{{{self.power:g}}}")
         if self.rate != 1:
             parts.append(rf"\left({rho}\right)^k")
         if self.stretch is not None:
             root = r"k^{2/3}" if self.rate == 1 else r"\sqrt{k}"
-            parts.append(f"e^{{{-self.stretch:.6g} {root}}}")
+            parts.append(f"e^{{{latex_number(f'{-self.stretch:.6g}')} {root}}}")
         if self.oscillation is not None:
-            parts.append(rf"\left(1 + B \cos({self.oscillation:.6g} \sqrt{{k}} + \varphi)\right)")
+            omega = latex_number(f"{self.oscillation:.6g}")
+            parts.append(rf"\left(1 + B \cos({omega} \sqrt{{k}} + \varphi)\right)")
         return r"\lambda_k \sim " + r"\, ".join(parts)
 
     def to_dict(self) -> dict[str, Any]:
@@ -208,8 +210,17 @@ class Prediction:
         for note in self.notes:
             yield "note", note
 
+    def __repr__(self) -> str:
+        rate = f", rate {self.rate:.6g}" if self.law in ("exponential", "stretched") else ""
+        power = "" if self.power is None else f", power {self.power:g}"
+        return f"<Prediction: {self.law}{rate}{power}; {self.get}, dim {self.dim}>"
+
+    def _repr_html_(self) -> str:
+        (_, law), *rows = self._rows()
+        return html_table([f"Predicted: {law}"], (), rows)
+
     def _repr_latex_(self) -> str:
-        return f"$\\displaystyle {self.formula}$"
+        return displayed([self.formula])
 
 
 def _text(branch: Branch) -> str:

@@ -5,19 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 import sympy
+from sympy.core.alphabets import greeks
 from sympy.printing.latex import LatexPrinter
 from sympy.printing.str import StrPrinter
 
 
 def expression_text(expr: sympy.Expr) -> str:
     """Text that `derive.parse.parse_expression` reads back to the same expression."""
-    long = {number: _decimal(number) for number in expr.atoms(sympy.Rational) if _is_long(number)}
-    return str(_TextPrinter().doprint(expr.xreplace(long)))
+    return str(_TextPrinter().doprint(_with_decimals(expr)))
 
 
 def latex(expr: sympy.Expr) -> str:
     """LaTeX of a formula; sine and angle of a pair read as in the arc-cosine kernel's literature."""
-    return str(_LatexPrinter().doprint(expr))
+    return str(_LatexPrinter().doprint(_with_decimals(expr)))
+
+
+def _with_decimals(expr: sympy.Expr) -> sympy.Expr:
+    return expr.xreplace(
+        {number: _decimal(number) for number in expr.atoms(sympy.Rational) if _is_long(number)}
+    )
 
 
 def _is_long(number: Any) -> bool:
@@ -81,6 +87,13 @@ _SYMBOLS = {
 }  # fmt: skip
 
 
+def _letter(name: str) -> str:
+    """Greek names as letters, words upright."""
+    if name in greeks:
+        return rf"\{name.replace('lamda', 'lambda')}"
+    return rf"\mathrm{{{name}}}" if len(name) > 1 and name.isidentifier() else name
+
+
 class _LatexPrinter(LatexPrinter):  # type: ignore[misc]  # SymPy is untyped
     def _print_Symbol(self, expr: Any, style: str = "plain") -> str:
         """Q_x_1 as Q_{x}^{(1)}: an index that is a number is the layer."""
@@ -91,7 +104,7 @@ class _LatexPrinter(LatexPrinter):  # type: ignore[misc]  # SymPy is untyped
         indices = [part for part in name[len(known) :].split("_") if part]
         layer = indices.pop() if indices and indices[-1].isdigit() else None
         below = "{" + ",".join(rf"\mathrm{{{part}}}" if len(part) > 1 else part for part in indices) + "}"
-        text = _SYMBOLS.get(known, known)
+        text = _SYMBOLS.get(known) or _letter(known)
         text = (
             f"{text}_{below}"
             if indices and "_" not in text
@@ -100,6 +113,10 @@ class _LatexPrinter(LatexPrinter):  # type: ignore[misc]  # SymPy is untyped
             else text
         )
         return text if layer is None else f"{text}^{{({layer})}}"
+
+    def _print_Heaviside(self, expr: Any, exp: str | None = None) -> str:
+        text = rf"\mathbf{{1}}\left[{self._print(expr.args[0])} > 0\right]"
+        return text if exp is None else f"{text}^{{{exp}}}"
 
     def _print_Pow(self, expr: Any) -> str:
         base, exponent = expr.as_base_exp()

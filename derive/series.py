@@ -11,6 +11,8 @@ from derive import ir
 from derive.activation import Activation
 from derive.certificate import DualCertificate
 from derive.errors import DerivationError, jumps_message
+from derive.notebook import displayed
+from derive.printing import latex
 
 
 class _OfLayer(sympy.Function):  # type: ignore[misc]  # SymPy is untyped
@@ -113,3 +115,25 @@ class SeriesDual:
         if any(height for _, height in self.rule.kinks):
             raise DerivationError(jumps_message(self.activation.name))
         return KappaDotDiagonal(self.layer, 0, var)
+
+    def __repr__(self) -> str:
+        digits = f"certified to {self.certificate.digits:.0f} digits"
+        return f"<Dual of {self.activation.name} as a Hermite series, {digits}>"
+
+    def __str__(self) -> str:
+        return (
+            f"kappa(var1, var2, cov12) = sum_j h_j(var1) h_j(var2) rho^j, rho = cov12 / sqrt(var1 var2), "
+            f"h_j(a) = E[phi(sqrt(a) z) He_j(z)] / sqrt(j!), phi(x) = {self.activation.text}\n{self.reason}".rstrip()
+        )
+
+    def _repr_latex_(self) -> str:
+        terms = r"{name}(q_1, q_2, c) &= \sum_{{j \ge 0}} {h}(q_1)\, {h}(q_2)\, \rho^j"
+        return displayed(
+            [
+                rf"\phi(x) &= {latex(self.activation.expr)}",
+                terms.format(name=r"\kappa", h="h_j") + r",\quad \rho = \frac{c}{\sqrt{q_1 q_2}}",
+                terms.format(name=r"\dot{\kappa}", h=r"\dot{h}_j"),
+                r"h_j(q) &= \frac{1}{\sqrt{j!}}\, \mathbb{E}\left[\phi(\sqrt{q}\, z)\, \mathrm{He}_j(z)\right]"
+                r",\quad \dot{h}_j \text{ the same of the derivative of } \phi,\quad z \sim \mathcal{N}(0, 1)",
+            ]
+        )

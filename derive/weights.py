@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
-from derive.numbers import Real, exact
+from derive.notebook import displayed
+from derive.numbers import Real, as_text, exact
 
 Latent = Literal["normal", "uniform", "two-point"]
 
@@ -77,6 +78,28 @@ class WeightLaw:
     def second_moment(self) -> Fraction:
         """e = E[W^2] = s2 / r."""
         return self.latent_second_moment / self.latent_fraction
+
+    def __str__(self) -> str:
+        """As `weight_law` reads it."""
+        named = next((name for name, law in NAMED.items() if law == self), None)
+        return named or (
+            str(self.levels) if self.latent == "uniform" else f"r={as_text(self.latent_fraction)}"
+        )
+
+    def _repr_latex_(self) -> str:
+        latents = {
+            "normal": r"w \sim \mathcal{N}(0, 1)",
+            "uniform": r"w \sim \mathcal{U}[-1, 1]",
+            "two-point": r"w = \pm\sqrt{r}",
+        }[self.latent]
+        r = self.latent_fraction
+        share = f"r = {r}" if r.denominator < 1000 else rf"r \approx {float(r):.6g}"
+        if self.levels is None:
+            return displayed([rf"W = {latents},\quad {share}"])
+        step = rf"\tfrac{{2}}{{{self.levels - 1}}}" if self.levels > 2 else "2"
+        grid = rf"-1 + {step}\,\{{0, \dots, {self.levels - 1}\}}" if self.levels > 2 else r"\{-1, 1\}"
+        rows = [rf"{latents},\quad W \in {grid},\quad \mathbb{{E}}[W \mid w] = w,\quad {share}"]
+        return displayed(rows)
 
 
 def Levels(count: int) -> WeightLaw:

@@ -14,6 +14,7 @@ from numerics import blocks
 from numerics.chebyshev import CosinePolynomial, cosine_polynomial
 from numerics.cosine_pass import at_gap, rectangular_band, symmetric_band
 from numerics.pool import on_all_cores
+from numerics.progress import GRAM, Report
 
 if TYPE_CHECKING:
     from numerics.kernel import Kernel
@@ -42,7 +43,7 @@ class CosineRoute:
     norms: tuple[Floats, ...]
     """|x|^2 / d of every row of each data set."""
 
-    def symmetric(self, result: NDArray[Any]) -> None:
+    def symmetric(self, result: NDArray[Any], report: Report | None = None) -> None:
         """Fill result (outputs, n, n): all pairs of rows of the first data set."""
         unit, weights = self._prepared[0]
         arguments, near = self._arguments, self._near
@@ -52,6 +53,7 @@ class CosineRoute:
             lambda first: symmetric_band(unit, weights, near, arguments, first, result, stopped),
             bands,
             stopped,
+            None if report is None else lambda done, all_: report(done * (2 * all_ - done), all_**2, GRAM),
         )
 
     def block(self, low: slice, high: slice, result: NDArray[Any]) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import html
 import math
-import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -13,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from derive.columns import aligned
+from derive.notebook import displayed, html_table, latex_number, latex_word
 
 Floats = NDArray[np.float64]
 HEAD = ("law", "parameter", "value", "95 % interval", "residual", "outside", "AICc")
@@ -100,17 +99,33 @@ class DecayFit:
         """JSON-safe dictionary; what is not finite is None."""
         return _finite(asdict(self))  # type: ignore[no-any-return]  # a dictionary stays one
 
-    def plot(self, path: str | os.PathLike[str] | None = None) -> Any:
-        """Eigenvalues with window and laws, and what the laws miss; a matplotlib figure, saved to `path` if given.
+    def plot(self, ax: Any = None) -> Any:
+        """Draw eigenvalues with window and laws, and beside them what the laws miss.
+
+        Parameters
+        ----------
+        ax : two matplotlib Axes, optional
+            By default those of a new figure.
+
+        Returns
+        -------
+        ndarray of matplotlib Axes, shape (2,)
 
         Raises
         ------
-        ValueError, OSError, ImportError
-            As `numerics.plots.check_path` says.
+        TypeError, ValueError, ImportError
+            As `numerics.plots.panels` says.
         """
-        from numerics.fit_plots import plot_fits
+        from numerics.fit_plots import draw_fit
+        from numerics.plots import panels
 
-        return plot_fits({"eigenvalues": self}, path)
+        left, right = axes = panels(ax, 2, 10.4, 3.9)
+        draw_fit(left, right, self)
+        return axes
+
+    def __repr__(self) -> str:
+        law = "" if self.best is None else f": {_parameters(self.best, 6)}"
+        return f"<DecayFit: {self.verdict}{law}; {self.by} {self.window[0]:g} to {self.window[1]:g}>"
 
     def __str__(self) -> str:
         lines = [f"verdict: {self.verdict} ({self.reason})"]
@@ -123,27 +138,26 @@ class DecayFit:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        head = "<tr><th>law</th><th>parameters</th><th>residual</th><th>outside</th><th>AICc</th></tr>"
-        rows = "".join(
-            f"<tr><td>{fit.name}</td><td>{_parameters(fit, 5)}</td><td>{fit.residual:.1e}</td>"
-            f"<td>{fit.outside:.1e}</td><td>{fit.aicc:.1f}</td></tr>"
-            for fit in self.laws
-        )
-        note = f"<b>{self.verdict}</b>: {html.escape(self.reason)}"
-        warning = f"<br>{html.escape(self.warning)}" if self.warning else ""
-        return f"<p>{note}{warning}</p><table>{head}{rows}</table>"
+        rows = (row for fit in self.laws for row in _rows(fit))
+        low, high = self.window
+        warning = [f"Warning: {self.warning}"] if self.warning else []
+        lines = [f"Verdict: {self.verdict}", self.reason, *warning]
+        lines.append(f"Window: {self.by} {low:g} to {high:g}, {self.points} values")
+        return html_table(lines, HEAD, rows)
 
     def _repr_latex_(self) -> str:
         if self.best is None:
-            return rf"$\text{{{self.verdict}}}$"
-        names = (name.replace("_", r"\_") for name in self.best.parameters)
-        pairs = zip(names, self.best.parameters.values(), strict=True)
+            return displayed([latex_word(self.verdict)])
         ends = self.best.interval.values()
         values = r",\; ".join(
-            rf"\mathrm{{{name}}} = {value:.5g} \in [{low:.5g}, {high:.5g}]"
-            for (name, value), (low, high) in zip(pairs, ends, strict=True)
+            rf"{latex_word(name)} = {_number(value)} \in [{_number(low)}, {_number(high)}]"
+            for (name, value), (low, high) in zip(self.best.parameters.items(), ends, strict=True)
         )
-        return rf"$\text{{{self.best.name}}}:\; {values}$"
+        return displayed([rf"{latex_word(self.best.name)}:\; {values}"])
+
+
+def _number(value: float) -> str:
+    return latex_number(f"{value:.5g}")
 
 
 def _rows(fit: LawFit) -> Iterator[tuple[str, ...]]:

@@ -14,8 +14,9 @@ from numerics.cluster import on_cluster
 from numerics.gram_route import gram_route
 from numerics.job import job_of
 from numerics.memory import guard
+from numerics.progress import Report, progress
 from numerics.stored import open_gram
-from numerics.tiles import Report, write_gram
+from numerics.tiles import write_gram
 
 if TYPE_CHECKING:
     from numerics.kernel import Kernel
@@ -60,7 +61,8 @@ def gram(
     shard : (i, N), optional
         Compute every N-th tile only, from the i-th: N processes, each with its own i, share the work without knowing one another.
     report : callable, optional
-        Called with the number of tiles on the disk and of all, whenever it grows.
+        Called with how much is done, how much there is, and a text: on the disk the tiles, whenever one is there. By default
+        a line in a notebook or an interactive session, of calls that last (numerics.progress).
 
     Returns
     -------
@@ -104,7 +106,8 @@ def gram(
             source=source,
         )
         run = None if cluster is None else on_cluster(cluster)
-        write_gram(job, resume=resume, shard=shard, run=run, report=report or (lambda done, total: None))
+        with progress(report) as told:
+            write_gram(job, resume=resume, shard=shard, run=run, report=told)
         return _opened(job.path, rest=shard is not None)
     if cluster is not None or resume or tile is not None or full or shard is not None:
         raise ValueError(
@@ -116,12 +119,19 @@ def gram(
                 f"out must be an array, or a path ending in .npy or .zarr, got {type(out).__name__}."
             )
         _check_out(out, (len(rows), len(rows)), result_dtype)
-        gram_route(kernel, (as_output(get),), result_dtype, rows).symmetric(out[None])
+        _fill(kernel, as_output(get), rows, out, report)
         return out
     guard(len(rows) ** 2, result_dtype.itemsize, memory, f"The Gram matrix of {len(rows)} rows")
-    result = np.empty((1, len(rows), len(rows)), result_dtype)
-    gram_route(kernel, (as_output(get),), result_dtype, rows).symmetric(result)
-    return result[0]
+    result = np.empty((len(rows), len(rows)), result_dtype)
+    _fill(kernel, as_output(get), rows, result, report)
+    return result
+
+
+def _fill(
+    kernel: Kernel, output: str, rows: NDArray[np.float64], result: NDArray[Any], report: Report | None
+) -> None:
+    with progress(report) as told:
+        gram_route(kernel, (output,), result.dtype, rows).symmetric(result[None], told)
 
 
 def _opened(path: Path, rest: bool) -> Any:

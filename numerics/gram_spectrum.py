@@ -18,9 +18,11 @@ from numerics import blocks
 from numerics.arrays import as_rows
 from numerics.checkpoint import Checkpoint
 from numerics.gram import gram
+from numerics.gram_eigenvalues import GramSpectrum
 from numerics.krylov import ASYMMETRY, EPS, Ritz, largest, power_of_two
 from numerics.memory import available_bytes, guard, parse_bytes
 from numerics.operator import GramOperator, strips
+from numerics.progress import Report, progress
 from numerics.stored import StoredGram
 
 if TYPE_CHECKING:
@@ -36,62 +38,6 @@ SHARE = 8
 TILE = 512
 
 
-@dataclass(frozen=True)
-class GramSpectrum:
-    """The algebraically largest eigenvalues of a Gram matrix.
-
-    Attributes
-    ----------
-    value : ndarray, shape (top,)
-        Descending.
-    bound : ndarray, shape (top,)
-        |K v - value v| for the unit vector v found, computed from products with K, plus n eps lambda_max for
-        their rounding: an eigenvalue of K lies within this distance. It is the i-th one where the iteration
-        has converged, that is, where no bound exceeds 2 n eps lambda_max; LAPACK's always is.
-    floor : float
-        n eps lambda_max: what rounding of K's entries alone may move an eigenvalue by. eps is that of the
-        entries' type, lambda_max the largest absolute eigenvalue.
-    n : int
-    trace : float or None
-        None for an operator, whose diagonal is not seen.
-    route : {"dense", "krylov"}
-    passes : int
-        How often the whole of K was multiplied by vectors.
-    """
-
-    value: Floats
-    bound: Floats
-    floor: float
-    n: int
-    trace: float | None
-    route: str = "dense"
-    passes: int = 1
-
-    @property
-    def above_floor(self) -> NDArray[np.bool_]:
-        """Which values are more than rounding noise."""
-        return np.asarray(self.value > self.floor)
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-safe dictionary."""
-        return {
-            "value": self.value.tolist(),
-            "bound": self.bound.tolist(),
-            "floor": self.floor,
-            "n": self.n,
-            "trace": self.trace,
-            "route": self.route,
-            "passes": self.passes,
-        }
-
-    def _repr_html_(self) -> str:
-        rows = zip(self.value, self.bound, strict=True)
-        cells = "".join(
-            f"<tr><td>{i}</td><td>{v:.6e}</td><td>{b:.0e}</td></tr>" for i, (v, b) in enumerate(rows, 1)
-        )
-        return f"<table><tr><th>index</th><th>eigenvalue</th><th>within</th></tr>{cells}</table>"
-
-
 def gram_spectrum(
     kernel_or_K: object,
     X: object = None,
@@ -100,6 +46,7 @@ def gram_spectrum(
     seed: int = 0,
     memory: str | int = "4GB",
     checkpoint: str | os.PathLike[str] | None = None,
+    report: Report | None = None,
 ) -> GramSpectrum:
     """The `top` algebraically largest eigenvalues of a kernel's Gram matrix.
 
@@ -119,6 +66,9 @@ def gram_spectrum(
         are computed (or read, or converted, where an array is not float64) each time it is multiplied.
     checkpoint : path ending in ".npz", optional
         Where block Lanczos keeps its basis between passes, for a call with the same arguments to go on from.
+    report : callable, optional
+        Called with how much is done, how much there is (0 where that is not known), and a text. By default a line in a
+        notebook or an interactive session, of calls that last.
 
     Returns
     -------
@@ -141,12 +91,18 @@ def gram_spectrum(
     converge, LAPACK takes over up to 20,000 stored rows; beyond, it shows in the bounds. Negative eigenvalues
     of an indefinite matrix come last, whatever their size.
     """
-    source = _source(kernel_or_K, X, _limit(memory))
     if isinstance(top, bool) or not isinstance(top, int | np.integer) or top < 1:
         raise ValueError(f"top must be a positive integer, got {top!r}.")
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
         raise ValueError(f"seed must be a non-negative integer, got {seed!r}.")
-    count, n = min(int(top), source.n), source.n
+    with progress(report) as told:
+        return _spectrum(_source(kernel_or_K, X, _limit(memory), told), int(top), int(seed), checkpoint, told)
+
+
+def _spectrum(
+    source: _Source, top: int, seed: int, checkpoint: str | os.PathLike[str] | None, report: Report
+) -> GramSpectrum:
+    count, n = min(top, source.n), source.n
     dense = source.array is not None and n <= LARGEST
     if dense and (n <= SMALL or SHARE * count > n):
         return _result(source, _dense(source, count), "dense")
@@ -155,9 +111,10 @@ def gram_spectrum(
         n,
         count,
         source.block(count),
-        seed=int(seed),
+        seed=seed,
         passes=200 if source.stored else 60,
-        checkpoint=_checkpoint(checkpoint, source, count, int(seed)),
+        checkpoint=_checkpoint(checkpoint, source, count, seed),
+        report=report,
     )
     unsure = found.residual > n * EPS * found.norm
     if dense and unsure.any():
@@ -190,11 +147,11 @@ class _Source:
         return min(max(32, top // 8), 256) if self.stored else min(max(128, 3 * top // 2), 512)
 
 
-def _source(kernel_or_K: object, X: object, limit: int) -> _Source:
+def _source(kernel_or_K: object, X: object, limit: int, report: Report) -> _Source:
     if hasattr(kernel_or_K, "on_sphere"):
         if X is None:
             raise TypeError("A kernel needs data: gram_spectrum(kernel, X).")
-        return _of_kernel(kernel_or_K, X, limit)  # type: ignore[arg-type]  # the mark of a Kernel
+        return _of_kernel(kernel_or_K, X, limit, report)  # type: ignore[arg-type]  # the mark of a Kernel
     if X is not None:
         raise TypeError(f"X goes with a kernel, not with {type(kernel_or_K).__name__}: leave it out.")
     if isinstance(kernel_or_K, LinearOperator):
@@ -204,13 +161,13 @@ def _source(kernel_or_K: object, X: object, limit: int) -> _Source:
     return _of_array(kernel_or_K, limit)
 
 
-def _of_kernel(kernel: Kernel, X: object, limit: int) -> _Source:
+def _of_kernel(kernel: Kernel, X: object, limit: int, report: Report) -> _Source:
     rows, _ = as_rows(X)
     n = len(rows)
     if n == 0:
         raise ValueError("X has no rows: at least one is needed.")
     if 8 * n * n <= limit:
-        K = gram(kernel, rows, dtype=np.float64, memory=None)
+        K = gram(kernel, rows, dtype=np.float64, memory=None, report=report)
         return _Source(n, lambda V: (V.T @ K).T, float(np.trace(K)), array=K)
     K = GramOperator(kernel, rows)
     return _Source(n, K.matmat, float(K.diagonal().sum()), stored=False)

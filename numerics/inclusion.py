@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import html
 import math
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from derive.errors import NoClosedForm
+from derive.notebook import displayed, html_table, latex_number
 from derive.numbers import Real, exact
 from derive.predict import predict_decay
 from derive.prediction import Prediction
 from numerics.arrays import require_kernel
 from numerics.ratio_limits import Found, judge
-from numerics.ratios import plot_ratio, ratio_of, sup_of
+from numerics.ratios import draw_ratio, ratio_of, sup_of
 from numerics.zonal import spectrum
 
 if TYPE_CHECKING:
@@ -25,12 +24,12 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 VERDICTS: dict[tuple[bool | None, bool | None], tuple[str, str]] = {
-    (True, True): ("equal", "="),
-    (True, False): ("strictly inside", r"\subsetneq"),
-    (False, True): ("strictly contains", r"\supsetneq"),
-    (False, False): ("incomparable", r"\not\subseteq H_B \not\subseteq H_A, \quad"),
+    (True, True): ("equal", "H_A = H_B"),
+    (True, False): ("strictly inside", r"H_A \subsetneq H_B"),
+    (False, True): ("strictly contains", r"H_A \supsetneq H_B"),
+    (False, False): ("incomparable", r"H_A \not\subseteq H_B \not\subseteq H_A"),
 }
-UNDECIDED = ("undecided", r"\overset{?}{\sim}")
+UNDECIDED = ("undecided", r"H_A \overset{?}{\sim} H_B")
 
 
 @dataclass(frozen=True)
@@ -100,14 +99,38 @@ class Inclusion:
                 plain[name] = value.to_dict()
         return {name: _safe(value) for name, value in plain.items()} | {"limit": _safe(self.limit)}
 
-    def plot(self, path: str | os.PathLike[str] | None = None) -> Any:
-        """The ratio by degree on a logarithmic axis, and thin lines for the ratio of the predicted laws.
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the ratio by degree on a logarithmic axis, with its errors where these show, and the predicted laws' as thin lines.
 
-        Returns a matplotlib figure, saved to `path` if given; errors as `numerics.plots.check_path` says.
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            By default those of a new figure.
+
+        Returns
+        -------
+        matplotlib Axes
+
+        Raises
+        ------
+        TypeError, ValueError, ImportError
+            As `numerics.plots.panels` says.
         """
-        title = f"A is {self.verdict}: {self._limits()}"
+        from numerics.plots import panels
+
+        (axes,) = panels(ax, 1, 6.4, 4.2)
+        title = f"{self._relation()}: {self._limits()}"
         laws = (self.prediction_a, self.prediction_b)
-        return plot_ratio(self.degree, self.log_ratio, laws, title, path)
+        draw_ratio(axes, self.degree, self.log_ratio, self.ratio_error, laws, title)
+        return axes
+
+    def _relation(self) -> str:
+        links = {
+            "incomparable": "A and B are incomparable",
+            "equal": "A equals B",
+            "undecided": "A and B: undecided",
+        }
+        return links.get(self.verdict, f"A {self.verdict} B")
 
     def _limits(self) -> str:
         if self.limit is not None:
@@ -115,28 +138,35 @@ class Inclusion:
         texts = ["not known" if one is None else f"{one:.6g}" for one in (self.limit_even, self.limit_odd)]
         return f"limit {texts[0]} (even), {texts[1]} (odd)"
 
+    def __repr__(self) -> str:
+        return f"<Inclusion: {self._relation()}; {self._limits()}; {self.get}, dim {self.dim}>"
+
     def __str__(self) -> str:
-        sups = (
-            f"sup A/B = {self.sup:.6g} (degree {self.sup_degree}), "
+        verdict = f"A and B are {self.verdict}" if self.verdict == "incomparable" else f"A is {self.verdict}"
+        return "\n".join([*self._names(), f"verdict: {verdict}", self.reason, self._numbers()])
+
+    def _names(self) -> list[str]:
+        return [f"A = {self.label_a}", f"B = {self.label_b}"]
+
+    def _numbers(self) -> str:
+        return (
+            f"{self._limits()}; sup A/B = {self.sup:.6g} (degree {self.sup_degree}), "
             f"sup B/A = {self.sup_inverse:.6g} (degree {self.sup_inverse_degree})"
         )
-        verdict = f"A and B are {self.verdict}" if self.verdict == "incomparable" else f"A is {self.verdict}"
-        lines = [f"A = {self.label_a}", f"B = {self.label_b}", f"verdict: {verdict}", self.reason]
-        return "\n".join([*lines, f"{self._limits()}; {sups}"])
 
     def _repr_html_(self) -> str:
-        rows = zip(self.degree, self.log_ratio, self.ratio_error, strict=True)
-        cells = "".join(
-            f"<tr><td>{k}</td><td>{r / math.log(10):.6f}</td><td>{e:.0e}</td></tr>" for k, r, e in rows
+        rows = (
+            (k, f"{ratio / math.log(10):.6f}", f"{error:.0e}")
+            for k, ratio, error in zip(self.degree, self.log_ratio, self.ratio_error, strict=True)
         )
-        head = "<tr><th>degree</th><th>log10 of A / B</th><th>rel. error</th></tr>"
-        return f"<pre>{html.escape(str(self))}</pre><table>{head}{cells}</table>"
+        lines = [self._relation(), *self._names(), self.reason, self._numbers()]
+        return html_table(lines, ("degree", "log10 of A / B", "rel. error"), rows)
 
     def _repr_latex_(self) -> str:
         relation = VERDICTS.get((self.a_in_b, self.b_in_a), UNDECIDED)[1]
         even, odd = (_latex(one) for one in (self.limit_even, self.limit_odd))
         limit = even if even == odd else rf"{even}\ (k \text{{ even}}),\ {odd}\ (k \text{{ odd}})"
-        return rf"$H_A {relation} H_B, \quad \lambda_k(A) / \lambda_k(B) \to {limit}$"
+        return displayed([rf"{relation}, \quad \lambda_k(A) / \lambda_k(B) \to {limit}"])
 
 
 def compare(
@@ -238,5 +268,5 @@ def _latex(limit: float | None) -> str:
         if limit == math.inf
         else "-"
         if math.isnan(limit)
-        else f"{limit:.6g}"
+        else latex_number(f"{limit:.6g}")
     )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
+from itertools import accumulate
 from typing import Any
 
 import mpmath
@@ -20,6 +22,7 @@ from derive.formulas import duals_of
 from derive.ir import OUTPUTS, KernelIR
 from derive.lower import network_of
 from derive.network import Network
+from derive.notebook import displayed
 from derive.numbers import Real, as_text, exact
 from derive.printing import latex
 from derive.recursion import Dual, LayerMoments, Recursion
@@ -45,6 +48,9 @@ the rounding adds; "ntk" is the inner product of the averaged network's paramete
 BASELINE_CONVENTIONS = """\
 Inputs x of d features enter through D = |x - y|^2 / d; on |x|^2 = d with cosine t it is 2 (1 - t).
 Lengths are relative to sqrt(d). There is one kernel: "ntk" and "nngp" both give it, "rounding" is 0."""
+
+EQUATIONS = 30
+"""Of a recursion, that a notebook shows of the first layers."""
 
 
 @dataclass(frozen=True)
@@ -209,8 +215,7 @@ class Kernel:
 
     def latex(self) -> str:
         """The recursion as LaTeX, one aligned line per equation."""
-        lines = [f"{latex(e.symbol)} &= {latex(e.value)}" for layer in self.layers for e in layer.equations]
-        return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
+        return "\\begin{aligned}\n" + " \\\\\n".join(_lines(self.layers)) + "\n\\end{aligned}"
 
     def source(self, target: str = "numba", get: str | tuple[str, ...] = OUTPUTS) -> str:
         """Generated code as text: "numba" or "numpy"."""
@@ -306,7 +311,26 @@ class Kernel:
         return f"<{_name(self.ir)}; {values}>"
 
     def _repr_latex_(self) -> str:
-        return f"$\\displaystyle {self.latex()}$"
+        values = (
+            rf"{latex(sympy.Symbol(name))} = {as_text(value)}" for name, value in self.parameters.items()
+        )
+        return displayed([f"& {', '.join(values)}", *_shortened(self.layers)])
+
+
+def _shortened(layers: tuple[LayerMoments, ...]) -> Iterator[str]:
+    """The equations of the first layers, and of the last one."""
+    counts = accumulate(len(layer.equations) for layer in layers)
+    first = sum(count <= EQUATIONS for count in counts)
+    if first >= len(layers) - 1:
+        yield from _lines(layers)
+        return
+    yield from _lines(layers[:first])
+    yield r"&\ \,\vdots"
+    yield from _lines(layers[-1:])
+
+
+def _lines(layers: tuple[LayerMoments, ...]) -> Iterator[str]:
+    return (f"{latex(e.symbol)} &= {latex(e.value)}" for layer in layers for e in layer.equations)
 
 
 @lru_cache(maxsize=256)

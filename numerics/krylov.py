@@ -11,6 +11,7 @@ from scipy.linalg import qr
 
 from numerics.checkpoint import Checkpoint
 from numerics.memory import guard
+from numerics.progress import Report
 
 Floats = NDArray[np.float64]
 EPS = float(np.finfo(float).eps)
@@ -49,6 +50,7 @@ def largest(
     seed: int = 0,
     passes: int = 400,
     checkpoint: Checkpoint | None = None,
+    report: Report = lambda done, total, what: None,
 ) -> Ritz:
     """The `top` algebraically largest eigenvalues of a symmetric operator.
 
@@ -66,6 +68,8 @@ def largest(
         After so many the iteration ends, converged or not (but not before `top` columns are reached).
     checkpoint : Checkpoint, optional
         Where the basis is kept between passes, 16 n m bytes, and taken up again; gone at the end.
+    report : callable, optional
+        Told of every pass; how many there will be is not known.
 
     Returns
     -------
@@ -109,6 +113,7 @@ def largest(
             checkpoint.save(
                 counts=counts, wide=np.array(wide), sizes=sizes, Q=Q[:, :m], KQ=KQ[:, :m], new=new
             )
+        report(done, 0, f"pass {done} over the matrix for {top} eigenvalues")
         old, m, columns = m, m + new.shape[1], columns + new.shape[1]
         Q[:, old:m] = new
         product = multiply(Q[:, old:m])

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
 from derive.errors import NumericalError
+from derive.notebook import html_table
 from numerics.arrays import as_rows, require_kernel
 from numerics.memory import guard
 
@@ -62,6 +63,22 @@ class LowRank:
         columns = self.kernel(as_rows(X)[0], self.rows, get=self.get)
         result: Floats = solve_triangular(corner, columns.T, lower=True, check_finite=False).T
         return result
+
+    def __repr__(self) -> str:
+        n, rank = self.factor.shape
+        return f"<LowRank: rank {rank} of {n} rows, error {self.error:.3g} of the trace, {self.get} of {self.kernel!r}>"
+
+    def _repr_html_(self) -> str:
+        n, rank = self.factor.shape
+        rows = (
+            ("rank", rank),
+            ("rows", n),
+            ("error, share of the trace", f"{self.error:.3g}"),
+            ("trace", f"{self.trace:.6g}"),
+            ("first pivots", ", ".join(map(str, self.pivots[:8].tolist())) + (", ..." if rank > 8 else "")),
+            ("memory of the factor", f"{self.factor.nbytes / 1e6:.3g} MB"),
+        )
+        return html_table([f"Low-rank factor: {self.get} of {self.kernel!r}"], (), rows)
 
 
 def cholesky(

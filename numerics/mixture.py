@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import html
 import math
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,6 +13,7 @@ from numpy.typing import NDArray
 
 from derive.baselines import baseline_ir
 from derive.errors import NoClosedForm
+from derive.notebook import displayed, html_table, latex_number
 from derive.numbers import Real, exact
 from derive.predict import predict_decay
 from derive.prediction import Prediction
@@ -30,6 +29,9 @@ from numerics.zonal import Spectrum, spectrum, zonal_eigenvalues
 Floats = NDArray[np.float64]
 ENOUGH, LONGEST = 1e-6, 2000
 """Share of an eigenvalue left to coefficients that are not known, far below any mismatch, and the most of them (2 s)."""
+
+SHOWN = 4
+"""Gaussians of a formula."""
 
 
 @dataclass(frozen=True)
@@ -103,40 +105,67 @@ class GaussianMixture:
                 plain[name] = vars(value)
         return plain | {"q": float(self.q), "notes": list(self.notes), "worst_degree": self.worst_degree}
 
-    def plot(self, path: str | os.PathLike[str] | None = None) -> Any:
-        """Weights by scale and mismatch by degree, a figure saved to `path` if given; errors as `numerics.plots.check_path`."""
-        from numerics.plots import STYLES, check_path, figure, saved
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the weights by scale, and beside them the eigenvalues' mismatch by degree with its errors.
 
-        check_path(path)
-        drawing, (left, right) = figure(9.6, 4.0, columns=2)
-        (marker, color), *_ = STYLES
-        shown = np.where(np.isfinite(self.mismatch), self.mismatch, np.nan)
-        left.plot(self.scale, np.log10(self.weight), marker, color=color, markersize=4)
-        left.set(xlabel="scale $s$", ylabel=r"$\log_{10}$ weight")
-        right.plot(self.degree, 100 * shown, marker, color=color, markersize=3.5)
+        Parameters
+        ----------
+        ax : two matplotlib Axes, optional
+            By default those of a new figure.
+
+        Returns
+        -------
+        ndarray of matplotlib Axes, shape (2,)
+
+        Raises
+        ------
+        TypeError, ValueError, ImportError
+            As `numerics.plots.panels` says.
+        """
+        from numerics.plots import GREY, STYLES, panels
+
+        left, right = axes = panels(ax, 2, 9.6, 4.0)
+        marker, color = STYLES[0]
+        left.vlines(self.scale, 0, self.weight, color=color, linewidth=0.8)
+        left.plot(self.scale, self.weight, marker, color=color, markersize=4)
+        left.set(xlabel="scale $s$", ylabel="weight $w$", yscale="log")
+        left.set_title(r"$\sum_i w_i\ \exp(-s_i (1 - t))$", fontsize=10)
+        shown = np.isfinite(self.mismatch) & np.isfinite(self.mismatch_error)
+        bars = 100 * ((1 + self.mismatch) * self.mismatch_error)[shown]
+        where = self.degree[shown], 100 * self.mismatch[shown]
+        right.errorbar(*where, bars, fmt=marker, color=color, markersize=3.5, elinewidth=0.8, capsize=1.5)
+        right.axhline(0, color=GREY, linewidth=0.8)
         right.set(xlabel="degree $k$", ylabel=r"mismatch of $\lambda_k$ in %")
-        drawing.tight_layout()
-        return saved(drawing, path)
+        right.set_title(f"Largest: {100 * self.worst:.3g} % at degree {self.worst_degree}", fontsize=10)
+        return axes
+
+    def __repr__(self) -> str:
+        return f"<GaussianMixture of {len(self.scale)} for {self.label}, mismatch {self.worst:.3g}, dim {self.dim}>"
 
     def __str__(self) -> str:
+        return "\n".join(self._lines())
+
+    def _lines(self) -> list[str]:
         lines = [
             f"{len(self.scale)} Gaussian{'s' if len(self.scale) > 1 else ''} for {self.label}",
             f"mismatch     {self.worst:.3g} at degree {self.worst_degree}, dim {self.dim}, degrees to {self.degree[-1]}",
         ]
         tails = {"predicted": self.predicted_tail, "fitted": self.fitted_tail}
         lines += [f"{name:12} {tail}" for name, tail in tails.items() if tail is not None]
-        return "\n".join([*lines, *(f"note         {note}" for note in self.notes)])
+        return [*lines, *(f"note         {note}" for note in self.notes)]
 
     def _repr_html_(self) -> str:
-        rows = zip(self.scale, self.length_scale, self.weight, strict=True)
-        cells = "".join(f"<tr><td>{s:.6g}</td><td>{x:.6g}</td><td>{w:.6e}</td></tr>" for s, x, w in rows)
-        head = "<tr><th>scale</th><th>length scale</th><th>weight</th></tr>"
-        return f"<pre>{html.escape(str(self))}</pre><table>{head}{cells}</table>"
+        rows = (
+            (f"{scale:.6g}", f"{length:.6g}", f"{weight:.6e}")
+            for scale, length, weight in zip(self.scale, self.length_scale, self.weight, strict=True)
+        )
+        return html_table(self._lines(), ("scale", "length scale", "weight"), rows)
 
     def _repr_latex_(self) -> str:
-        first = [f"{w:.4g}\\,e^{{-{s:.4g}(1-t)}}" for s, w in zip(self.scale, self.weight, strict=True)][:4]
-        more = r" + \cdots" if len(self.scale) > 4 else ""
-        return f"$K(t) \\approx {' + '.join(first)}{more}$"
+        pairs = zip(self.scale[:SHOWN], self.weight[:SHOWN], strict=True)
+        first = [rf"{latex_number(f'{w:.4g}')}\,e^{{-{latex_number(f'{s:.4g}')}(1-t)}}" for s, w in pairs]
+        more = r" + \cdots" if len(self.scale) > SHOWN else ""
+        return displayed([rf"K(t) \approx {' + '.join(first)}{more}"])
 
 
 def equivalent_gaussian_mixture(

@@ -17,6 +17,7 @@ from numerics.mehler import ACCEPTED, ORDER
 from numerics.memory import guard
 from numerics.mirror import write_mirrored
 from numerics.pool import on_all_cores
+from numerics.progress import GRAM, Report
 from numerics.rules import has_series
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class PairRoute:
     right: _Rows
     _rooms: list[_Room] = field(default_factory=list, repr=False, compare=False)
 
-    def symmetric(self, result: NDArray[Any]) -> None:
+    def symmetric(self, result: NDArray[Any], report: Report | None = None) -> None:
         """Fill result (outputs, n, n): blocks on and below the diagonal are computed and mirrored."""
 
         def block(pair: tuple[slice, slice]) -> None:
@@ -70,7 +71,10 @@ class PairRoute:
                     write_mirrored(values, low.start, len(values), high.start, values.shape[1], matrix)
 
         parts = list(blocks.ranges(len(self.left.q)))
-        on_all_cores(block, [(low, high) for i, low in enumerate(parts) for high in parts[: i + 1]])
+        pairs = [(low, high) for i, low in enumerate(parts) for high in parts[: i + 1]]
+        on_all_cores(
+            block, pairs, report=None if report is None else lambda done, all_: report(done, all_, GRAM)
+        )
 
     def block(self, low: slice, high: slice, result: NDArray[Any]) -> None:
         """Fill result (outputs, rows, columns): rows `low` of the first data set with rows `high` of the last; both begin at a multiple of SIDE."""

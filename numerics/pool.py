@@ -25,30 +25,39 @@ _inside: list[tuple[int, ...]] = []
 
 
 def on_all_cores(
-    task: Callable[[Any], None], items: Iterable[Any], stopped: NDArray[np.bool_] | None = None
+    task: Callable[[Any], None],
+    items: Iterable[Any],
+    stopped: NDArray[np.bool_] | None = None,
+    report: Callable[[int, int], None] | None = None,
 ) -> None:
     """Run `task` on every item, one thread for each of its `cores`; the first error cancels what has not begun.
 
     Tasks that release the GIL run side by side. An interrupt waits for those that have begun, which may look at `stopped`:
-    its one element is then true.
+    its one element is then true. This thread reports how many items are done, of how many, every POLL seconds.
     """
     items = list(items)
     with one_blas_thread():
         if len(items) > 1:
-            _on_threads(task, items, np.zeros(1, np.bool_) if stopped is None else stopped)
+            flag = np.zeros(1, np.bool_) if stopped is None else stopped
+            _on_threads(task, items, flag, report or (lambda done, total: None))
         else:
             for item in items:
                 task(item)
 
 
-def _on_threads(task: Callable[[Any], None], items: Sequence[Any], stopped: NDArray[np.bool_]) -> None:
+def _on_threads(
+    task: Callable[[Any], None],
+    items: Sequence[Any],
+    stopped: NDArray[np.bool_],
+    report: Callable[[int, int], None],
+) -> None:
     """Without `threading` or `concurrent.futures`: an interrupt between two of their lines leaves a lock held, and all wait for ever.
 
     An interrupt reaches this thread between bytecodes. All threads start within one, and waiting for them may begin anew.
     """
     pending = iter(enumerate(items))
     failed: dict[int, BaseException] = {}
-    wake, ended = allocate_lock(), deque[None]()
+    wake, ended, done = allocate_lock(), deque[None](), deque[None]()
     wake.acquire()
 
     def work() -> None:
@@ -61,6 +70,7 @@ def _on_threads(task: Callable[[Any], None], items: Sequence[Any], stopped: NDAr
                 except BaseException as error:
                     failed[number] = error
                     stopped[0] = True
+                done.append(None)
         finally:
             ended.append(None)
             with suppress(RuntimeError):  # another one has just rung
@@ -70,18 +80,20 @@ def _on_threads(task: Callable[[Any], None], items: Sequence[Any], stopped: NDAr
     count = min(cores(), len(items))
     try:
         started.extend(map(start_new_thread, repeat(work), repeat((), count)))
-        _wait(started, ended, wake)
+        _wait(started, ended, wake, lambda: report(len(done), len(items)))
+        report(len(done), len(items))
     except BaseException:
         stopped[0] = True
-        _wait(started, ended, wake)
+        _wait(started, ended, wake, lambda: None)
         raise
     if failed:
         raise failed[min(failed)]
 
 
-def _wait(started: deque[int], ended: deque[None], wake: Any) -> None:
+def _wait(started: deque[int], ended: deque[None], wake: Any, tick: Callable[[], None]) -> None:
     while len(ended) < len(started):
         wake.acquire(timeout=POLL)
+        tick()
 
 
 def cores() -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -74,27 +73,23 @@ def contradiction(
     )
 
 
-def plot_ratio(
-    degree: NDArray[np.int64], log_ratio: Floats, laws: Laws, title: str, path: str | os.PathLike[str] | None
-) -> Any:
-    """Draw a ratio by degree, one marker per parity, and the predicted curves' as thin lines; a matplotlib figure."""
-    from numerics.plots import FIRST, STYLES, check_path, figure, saved
+def draw_ratio(
+    axes: Any, degree: NDArray[np.int64], log_ratio: Floats, error: Floats, laws: Laws, title: str
+) -> None:
+    """Draw a ratio by degree with its errors, one marker per parity, and the predicted curves' as thin lines."""
+    from numerics.plots import FIRST, GREY, STYLES, draw_values
 
-    check_path(path)
-    drawing, axes = figure(6.4, 4.2)
-    for parity, (marker, color) in enumerate(STYLES[:2]):
+    for parity, style in enumerate(STYLES[:2]):
         k, label = degree[parity::2], f"{PARITIES[parity]}degrees"
-        heights = np.where(np.isfinite(log_ratio), log_ratio, np.nan)[parity::2] / np.log(10)
-        axes.plot(k, heights, marker, color=color, markersize=3.5, label=label)
+        draw_values(axes, k, log_ratio[parity::2], error[parity::2], style, label, full=parity == 0)
         later = k[k >= FIRST]
-        axes.plot(later, curve_of(laws, later) / np.log(10), color=color, linewidth=0.8)
-    axes.plot([], [], color="#555555", linewidth=0.8, label="predicted laws")
+        axes.plot(later, curve_of(laws, later) / np.log(10), color=style[1], linewidth=0.8)
+    if None not in laws:
+        axes.plot([], [], color=GREY, linewidth=0.8, label="predicted laws")
     axes.set_xlabel("degree $k$")
     axes.set_ylabel(r"$\log_{10}\ \lambda_k(A)\,/\,\lambda_k(B)$")
     axes.set_title(title, fontsize=10)
     axes.legend(frameon=False, fontsize=8)
-    drawing.tight_layout()
-    return saved(drawing, path)
 
 
 def _curve(laws: Laws, k: int) -> float:

@@ -10,6 +10,9 @@ import numpy as np
 import sympy
 from numpy.typing import NDArray
 
+from derive.notebook import displayed
+from derive.numbers import as_text
+from derive.printing import latex
 from derive.special import NAMES
 from numerics.pair_route import of_cosines
 from numerics.series import TaylorSeries, taylor_series
@@ -18,6 +21,10 @@ if TYPE_CHECKING:
     from numerics.kernel import Kernel
 
 t = sympy.Symbol("t", real=True)
+LAYERS = 3
+"""Layers of which K(t) is a formula of a few lines; of more, and of quadrants, notebooks show the recursion."""
+LONG, DIGITS = 10_000, 6
+"""Integers above are shown as decimals of so many digits."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,47 @@ class OnSphere:
         last = layers[-1].moments
         result = {"ntk": last.k, "nngp": last.m, "rounding": last.p - last.m}[self.get]
         return result.subs({s: values[str(s)] for s in result.free_symbols})
+
+    def plot(self, ax: Any = None, *, label: str | None = None) -> Any:
+        """Draw K(t) over the cosine.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            By default those of a new figure; several kernels may go into the same ones.
+        label : str, optional
+            In the legend.
+
+        Returns
+        -------
+        matplotlib Axes
+
+        Raises
+        ------
+        TypeError, ValueError, ImportError
+            As `numerics.plots.panels` says.
+        """
+        from numerics.plots import draw_cosines, panels
+
+        (axes,) = panels(ax, 1, 6.4, 4.2)
+        draw_cosines(axes, self, f"{self.get} of {self.kernel!r}" if label is None else label)
+        return axes
+
+    def __repr__(self) -> str:
+        return f"<K(t), {self.get} for |x|^2 = {as_text(self.q)} d, of {self.kernel!r}>"
+
+    def _repr_latex_(self) -> str:
+        try:
+            formula = self.symbolic if len(self.kernel.layers) <= LAYERS else None
+        except NotImplementedError:
+            formula = None
+        if formula is None:
+            return self.kernel._repr_latex_()
+        long = {
+            x: sympy.Float(x, DIGITS) for x in formula.atoms(sympy.Rational) if x.q > LONG or abs(x.p) > LONG
+        }
+        relation = r"\approx" if long else "="
+        return displayed([rf"K(t) {relation} {latex(formula.xreplace(long))}"])
 
     def taylor(self, n: int) -> NDArray[np.float64]:
         """Taylor coefficients a_0 .. a_n of K at t = 0."""

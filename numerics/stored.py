@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from derive.errors import StoreMismatch
+from derive.notebook import html_table
 from numerics.arrays import through_reals
 from numerics.layouts import Tile, Zarr, tiles_of
 from numerics.memory import guard
@@ -62,10 +63,32 @@ class StoredGram:
     @property
     def complete(self) -> bool:
         """Whether every tile is computed."""
-        return set(tiles_of(len(self), self.store.plan.tile)) <= self.digests.keys()
+        done, total = self._tiles()
+        return done == total
 
     def __len__(self) -> int:
         return self.store.plan.n
+
+    def __repr__(self) -> str:
+        done, total = self._tiles()
+        left = "" if done == total else f", {done} of {total} tiles"
+        return f"<StoredGram: {len(self)} x {len(self)}, {self.dtype}, {self.store.plan.get}, {self.store.layout.path}{left}>"
+
+    def _repr_html_(self) -> str:
+        plan, (done, total) = self.store.plan, self._tiles()
+        rows = (
+            ("shape", f"{len(self)} x {len(self)}"),
+            ("dtype", plan.dtype),
+            ("output", plan.get),
+            ("features of the data", plan.features),
+            ("tiles on the disk", f"{done} of {total}, of {plan.tile} rows"),
+            ("folder", self.store.layout.path),
+        )
+        return html_table(["Stored Gram matrix"], (), rows)
+
+    def _tiles(self) -> tuple[int, int]:
+        wanted = set(tiles_of(len(self), self.store.plan.tile))
+        return len(wanted & self.digests.keys()), len(wanted)
 
     def __getitem__(self, key: Any) -> Any:
         """Rows and columns by number, slice, or array of numbers; the two of a pair are taken independently."""

@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from numerics.job import Job
 from numerics.layouts import Digests, Tile, tiles_of
+from numerics.progress import Report
 from numerics.storage import Store, layout_of, writing
 
-Report = Callable[[int, int], None]
-"""Called with the tiles that are on the disk, and all of them."""
 BUFFERS = 4
 """Tiles in memory: one is computed, two are written."""
 WRITERS = 3
@@ -31,7 +30,7 @@ def write_gram(
     resume: bool = False,
     shard: tuple[int, int] | None = None,
     run: Runner | None = None,
-    report: Report = lambda done, total: None,
+    report: Report = lambda done, total, what: None,
 ) -> None:
     """Compute all tiles that are not on the disk yet; on return they are.
 
@@ -56,12 +55,16 @@ def write_gram(
         done = store.whole(mine)
         todo = [tile for tile in mine if tile not in done]
         _reserve(store, todo)
-        report(len(done), len(mine))
+        report(len(done), len(mine), _told(len(done), len(mine)))
         with closing((run or in_process)(job, todo)) as written:
             for count, (tile, digests) in enumerate(written, len(done) + 1):
                 store.commit(tile, digests)
-                report(count, len(mine))
+                report(count, len(mine), _told(count, len(mine)))
         store.finish()
+
+
+def _told(done: int, total: int) -> str:
+    return f"{done} of {total} tiles are on the disk"
 
 
 def in_process(job: Job, tiles: Iterable[Tile]) -> Generator[tuple[Tile, Digests], None, None]:

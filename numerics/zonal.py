@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from derive.errors import NumericalError
 from derive.ir import KernelIR
+from derive.notebook import displayed, html_table, latex_number, shortened
 from derive.numbers import Real
 from numerics.arrays import require_kernel
 from numerics.funk_hecke import AngleIntegrals, funk_hecke, is_cheap
@@ -21,10 +22,14 @@ from numerics.moments import total
 from numerics.series import TaylorSeries
 
 if TYPE_CHECKING:
+    from derive.prediction import Prediction
     from numerics.kernel import Kernel
     from numerics.sphere import OnSphere
 
 Floats = NDArray[np.float64]
+HEAD, WIDTHS = ("degree", "multiplicity", "eigenvalue", "rel. error"), (6, 14, 17, 12)
+ROUNDING = 1e-12
+"""Share of K(1) that the eigenvalues' errors and their sum leave open."""
 CHEAP_LIMIT = 512
 """Coefficients up to which the series is faster than quadrature, at depth 3."""
 LARGEST_DIGITS = 2000
@@ -78,24 +83,74 @@ class Spectrum:
             "label": self.label,
         }
 
-    def plot(self, path: str | None = None) -> Any:
-        """Eigenvalues by degree on a logarithmic axis; a matplotlib figure, saved to `path` if given."""
-        from numerics.plots import plot_spectra
+    def plot(self, ax: Any = None, *, prediction: Prediction | None = None, label: str | None = None) -> Any:
+        """Draw the eigenvalues by degree, with their errors where these show, and a predicted law as a thin line.
 
-        return plot_spectra({self.label or "eigenvalues": self}, path)
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            By default those of a new figure; several spectra may go into the same ones.
+        prediction : Prediction, optional
+            From `predict_decay`.
+        label : str, optional
+            In the legend.
+
+        Returns
+        -------
+        matplotlib Axes
+
+        Raises
+        ------
+        TypeError, ValueError, ImportError
+            As `numerics.plots.panels` says.
+        """
+        from numerics.plots import draw_spectra, panels
+
+        (axes,) = panels(ax, 1, 6.4, 4.2)
+        name = self.label or "eigenvalues" if label is None else label
+        draw_spectra(axes, {name: self}, (), (prediction,))
+        return axes
+
+    def eigenvalue_text(self, k: int) -> str:
+        """An eigenvalue in seven digits, also where it lies below 1e-308."""
+        log10 = float(self.log_eigenvalue[k]) / math.log(10)
+        if self.eigenvalue[k] > 1e-300 or log10 == -math.inf:
+            return f"{self.eigenvalue[k]:.6e}"
+        power = math.floor(log10)
+        return f"{10 ** (log10 - power):.6f}e{power}"
+
+    def __repr__(self) -> str:
+        label = f", {self.label}" if self.label else ""
+        return f"<Spectrum of degrees 0 to {self.degree[-1]}, dim {self.dim}{label}>"
+
+    def __str__(self) -> str:
+        first, left_out, last = shortened(self._rows())
+        gap = [f"   ... {left_out} more ..."] if left_out else []
+        lines = [*map(_line, [HEAD, *first]), *gap, *map(_line, last)]
+        return "\n".join([*filter(None, [self.label]), *lines, self._held()])
+
+    def _rows(self) -> Iterator[tuple[str, ...]]:
+        for k, count, error in zip(self.degree, self.multiplicity, self.rel_error, strict=True):
+            yield str(k), f"{count:.6g}", self.eigenvalue_text(int(k)), f"{error:.0e}"
+
+    def _held(self) -> str:
+        rest = self.remainder if self.trace else 0.0
+        share = f"all but {rest:.2g} of it" if rest > ROUNDING else "all of it"
+        return f"dim {self.dim}, K(1) = {self.trace:.6g}, {share} in these degrees"
 
     def _repr_html_(self) -> str:
-        rows = zip(self.degree, self.multiplicity, self.eigenvalue, self.rel_error, strict=True)
-        cells = "".join(
-            f"<tr><td>{k}</td><td>{n:.6g}</td><td>{v:.6e}</td><td>{e:.0e}</td></tr>" for k, n, v, e in rows
-        )
-        head = "<tr><th>degree</th><th>multiplicity</th><th>eigenvalue</th><th>rel. error</th></tr>"
-        return f"<table>{head}{cells}</table>"
+        return html_table([self.label or "Spectrum", self._held()], HEAD, self._rows())
 
     def _repr_latex_(self) -> str:
-        rows = zip(self.degree, self.eigenvalue, strict=True)
-        body = r" \\ ".join(f"{k} & {v:.6e}" for k, v in rows)
-        return rf"$\begin{{array}}{{rl}} k & \lambda_k \\ \hline {body} \end{{array}}$"
+        rows = (rf"{k} & {latex_number(value)} \\" for k, _, value, _ in self._rows())
+        first, left_out, last = shortened(rows)
+        gap = [r"\vdots & \vdots \\"] if left_out else []
+        body = " ".join([*first, *gap, *last])
+        return displayed([rf"\begin{{array}}{{rl}} k & \lambda_k \\ \hline {body} \end{{array}}"])
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "".join(f"{cell:>{width}}" for cell, width in zip(cells, WIDTHS, strict=True))
 
 
 def spectrum(kernel: Kernel, dim: int = 10, degrees: int = 60, get: str = "ntk", q: Real = 1.0) -> Spectrum:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from derive.errors import QuasintkError
+from derive.notebook import html_table
 from derive.numbers import Real
 from derive.predict import predict_decay
 from derive.prediction import Prediction
@@ -51,6 +53,48 @@ class Decay:
             if (value := getattr(self, name)) is not None:
                 result[name] = {"note": value} if isinstance(value, str) else value.to_dict()
         return result
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the eigenvalues by degree, the fitted law in the legend, the predicted one as a thin line.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            By default those of a new figure; several spectra may go into the same ones.
+
+        Returns
+        -------
+        matplotlib Axes
+
+        Raises
+        ------
+        TypeError, ValueError, ImportError
+            As `numerics.plots.panels` says.
+        """
+        from numerics.plots import draw_spectra, panels
+
+        (axes,) = panels(ax, 1, 6.4, 4.2)
+        draw_spectra(axes, {self.label: self.spectrum}, [self.fitted], [self.predicted])
+        return axes
+
+    def __repr__(self) -> str:
+        laws = (f"{name} {law!r}" for name, law in self._laws())
+        return f"<Decay of {self.label}: {', '.join([f'degrees 0 to {self.spectrum.degree[-1]}', *laws])}>"
+
+    def __str__(self) -> str:
+        laws = (f"\n{name}:\n{law}" for name, law in self._laws())
+        return "\n".join([f"{self.label}:", str(self.spectrum), *laws])
+
+    def _laws(self) -> Iterator[tuple[str, object]]:
+        pairs = (("fitted", self.fit), ("predicted", self.prediction))
+        return ((name, law) for name, law in pairs if law is not None)
+
+    def _repr_html_(self) -> str:
+        parts = (
+            html_table([f"{name}: {law}"], (), ()) if isinstance(law, str) else law._repr_html_()  # type: ignore[attr-defined]  # a law
+            for name, law in self._laws()
+        )
+        return "".join([html_table([self.label], (), ()), self.spectrum._repr_html_(), *parts])
 
 
 def decay_of(

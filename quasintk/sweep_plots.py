@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
+from textwrap import fill
 from typing import Any
 
 import numpy as np
 
-from numerics.plots import STYLES, check_path, figure, saved
+from numerics.plots import STYLES
 from quasintk.sweep_points import Point
 from quasintk.sweeps import Sweep
 
+WIDTH, HEIGHT = 10.8, 4.4
+"""Of a figure, in inches."""
 COLORS = "viridis"
 GAP = 1.5
 """Between the finest grid and real weights on the axis of bits, whose place is infinity."""
@@ -20,15 +22,14 @@ DARK = 0.6
 """Rates below which the map is dark and its text white."""
 
 
-def plot_sweep(sweep: Sweep, path: str | os.PathLike[str] | None = None) -> Any:
-    """Draw a sweep; errors as `numerics.plots.check_path` says."""
-    check_path(path)
-    return saved(_weights(sweep) if sweep.kind == "weights" else _phase(sweep), path)
+def draw_sweep(left: Any, right: Any, sweep: Sweep) -> None:
+    """Draw a sweep into two axes."""
+    draw = _weights if sweep.kind == "weights" else _phase
+    draw(left, right, sweep)
 
 
-def _weights(sweep: Sweep) -> Any:
+def _weights(left: Any, right: Any, sweep: Sweep) -> None:
     """Rate by bits, predicted and fitted with intervals; and the spectra behind it."""
-    drawing, (left, right) = figure(10.4, 4.4, columns=2)
     bits = np.array([one.bits for one in sweep.points], dtype=float)
     last = bits[np.isfinite(bits)].max()
     place = np.where(np.isfinite(bits), bits, last + GAP)
@@ -39,10 +40,9 @@ def _weights(sweep: Sweep) -> Any:
         xlabel="bits of a weight", ylabel=r"decay rate $\rho$ of $\lambda_k \sim \rho^k$", ylim=(0, 1.05)
     )
     left.legend(frameon=False, fontsize=8)
+    left.set_title(fill(sweep.title, 60), fontsize=10)
     _spectra(right, sweep.points)
-    drawing.suptitle(sweep.title, fontsize=10)
-    drawing.tight_layout()
-    return drawing
+    right.set_title("Eigenvalues", fontsize=10)
 
 
 def _lines(axes: Any, place: Any, points: Sequence[Point]) -> None:
@@ -91,33 +91,27 @@ def _spectra(axes: Any, points: Sequence[Point]) -> None:
     axes.legend(frameon=False, fontsize=7, ncols=2)
 
 
-def _phase(sweep: Sweep) -> Any:
+def _phase(left: Any, right: Any, sweep: Sweep) -> None:
     """Maps of the predicted and of the fitted rate over r and b_std."""
-    drawing, panels = figure(11.0, 4.2, columns=2)
     fractions = list(dict.fromkeys(one.law.latent_fraction for one in sweep.points))
     biases = list(dict.fromkeys(one.b_std for one in sweep.points))
     shape = len(biases), len(fractions)
-    predicted = np.array([_number(one.predicted_rate) for one in sweep.points]).reshape(shape)
-    fitted = np.array([_number(one.fitted_rate and one.fitted_rate[0]) for one in sweep.points]).reshape(
-        shape
-    )
-    for axes, rates, title in zip(panels, (predicted, fitted), ("predicted", "fitted"), strict=True):
-        image = axes.imshow(rates, origin="lower", aspect="auto", vmin=0, vmax=1, cmap=COLORS)
+    predicted = [_number(one.predicted_rate) for one in sweep.points]
+    fitted = [_number(one.fitted_rate and one.fitted_rate[0]) for one in sweep.points]
+    for axes, rates, title in ((left, predicted, "predicted"), (right, fitted, "fitted")):
+        table = np.array(rates).reshape(shape)
+        image = axes.imshow(table, origin="lower", aspect="auto", vmin=0, vmax=1, cmap=COLORS)
         axes.grid(visible=False)
-        for (row, column), rate in np.ndenumerate(rates):
+        for (row, column), rate in np.ndenumerate(table):
             text = "?" if math.isnan(rate) else f"{rate:.2f}" if rate < 0.995 or rate == 1 else f"{rate:.3f}"
             color = "black" if math.isnan(rate) or rate > DARK else "white"
             axes.text(column, row, text, ha="center", va="center", fontsize=7, color=color)
         axes.set_xticks(range(len(fractions)), [f"{float(r):.3g}" for r in fractions], fontsize=8)
         axes.set_yticks(range(len(biases)), [f"{float(b):g}" for b in biases], fontsize=8)
-        axes.set(xlabel="latent fraction $r$")
+        axes.set(xlabel="latent fraction $r$", ylabel="b_std")
         axes.set_title(f"{title} rate", fontsize=10)
-    panels[0].set_ylabel("b_std")
-    drawing.suptitle(sweep.title, fontsize=10)
-    drawing.tight_layout(rect=(0, 0, 0.93, 1))
-    bar = drawing.add_axes((0.94, 0.14, 0.012, 0.7))
-    drawing.colorbar(image, cax=bar, label=r"decay rate $\rho$")
-    return drawing
+    left.set_title(f"{fill(sweep.title, 60)}\npredicted rate", fontsize=10)
+    right.figure.colorbar(image, ax=right, label=r"decay rate $\rho$")
 
 
 def _number(rate: float | None) -> float:

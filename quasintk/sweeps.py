@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import html
-import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from derive.notebook import html_table
 from derive.numbers import Real, exact
 from derive.weights import NAMED, Levels, WeightLaw
+from numerics.progress import Report, progress
 from quasintk.decay import decay_of
 from quasintk.pipeline import kernel
 from quasintk.sweep_points import HEADS, Point, cells, grids, notes, rows
@@ -43,21 +43,39 @@ class Sweep:
         """JSON-safe dictionary; its "spectra" are what `quasintk fit` reads."""
         return {"sweep": self.kind, "title": self.title, "spectra": [one.to_dict() for one in self.points]}
 
-    def plot(self, path: str | os.PathLike[str] | None = None) -> Any:
-        """Rates and spectra by precision, or the phase diagram; a figure, saved to `path` if given."""
-        from quasintk.sweep_plots import plot_sweep
+    def plot(self, ax: Any = None) -> Any:
+        """Draw rates by precision and the spectra behind them; or maps of the predicted and of the fitted rate.
 
-        return plot_sweep(self, path)
+        Parameters
+        ----------
+        ax : two matplotlib Axes, optional
+            By default those of a new figure.
+
+        Returns
+        -------
+        ndarray of matplotlib Axes, shape (2,)
+
+        Raises
+        ------
+        TypeError, ValueError, ImportError
+            As `numerics.plots.panels` says.
+        """
+        from numerics.plots import panels
+        from quasintk.sweep_plots import HEIGHT, WIDTH, draw_sweep
+
+        left, right = axes = panels(ax, 2, WIDTH, HEIGHT)
+        draw_sweep(left, right, self)
+        return axes
+
+    def __repr__(self) -> str:
+        return f"<Sweep over {self.kind}, {len(self.points)} networks; {self.title}>"
 
     def __str__(self) -> str:
         table = rows(self.points) if self.kind == "weights" else grids(self.points)
         return "\n".join([self.title, "", *table, "", *notes(self.points)]).rstrip()
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{name}</th>" for name in HEADS)
-        lines = ("".join(f"<td>{html.escape(cell)}</td>" for cell in cells(one)) for one in self.points)
-        body = "".join(f"<tr>{row}</tr>" for row in lines)
-        return f"<p>{html.escape(self.title)}</p><table><tr>{head}</tr>{body}</table>"
+        return html_table([self.title, *notes(self.points)], HEADS, map(cells, self.points))
 
 
 def sweep(
@@ -69,7 +87,7 @@ def sweep(
     get: str = "ntk",
     fractions: Sequence[Real] = FRACTIONS,
     biases: Sequence[Real] = BIASES,
-    watch: Callable[[Sequence[Any]], Iterable[Any]] = iter,
+    report: Report | None = None,
     **network: Any,
 ) -> Sweep:
     """Spectra, fits and predictions of one architecture with many weights.
@@ -84,8 +102,9 @@ def sweep(
         As `quasintk.spectrum` takes them.
     fractions, biases : sequences of real numbers
         Latent fractions and b_std of the phase diagram.
-    watch : callable
-        Passes the networks on one by one, for a bar of progress.
+    report : callable, optional
+        Called with how many networks are done, how many there are, and the next one. By default a line in a notebook or an
+        interactive session.
     network
         depth, W_std, b_std and parameterization, as `quasintk.mlp` takes them; "phase" sets b_std itself.
 
@@ -112,10 +131,12 @@ def sweep(
     asked = {"depth": 1, **network, "dim": dim, "q": q, "get": get, "degrees": degrees}
     title = f"{activation}: {', '.join(f'{name} {value}' for name, value in asked.items())}"
     chosen = _precisions(network.pop("b_std", 0)) if over == "weights" else _phase(fractions, biases)
-    points = []
-    for law, b_std in watch(list(chosen)):
-        one = kernel(activation, weights=law, b_std=b_std, **network)
-        points.append(Point(law, b_std, decay_of(name_of(law), one, dim, degrees, q, get)))
+    networks, points = list(chosen), list[Point]()
+    with progress(report) as told:
+        for law, b_std in networks:
+            told(len(points), len(networks), f"{name_of(law)}, b_std {float(b_std):g}")
+            one = kernel(activation, weights=law, b_std=b_std, **network)
+            points.append(Point(law, b_std, decay_of(name_of(law), one, dim, degrees, q, get)))
     return Sweep(over, tuple(points), title)
 
 

@@ -14,6 +14,7 @@ from scipy.special import ndtr
 from derive.activation import Activation
 from derive.derivation import derive_kernel
 from derive.network import Dense
+from derive.notebook import html_table
 from numerics.arrays import as_rows
 from numerics.memory import guard
 from verify.latents import Latents, key_of
@@ -21,6 +22,15 @@ from verify.quasi import NeuronMoments, elementwise, quasi_network
 from verify.quasi_ntk import neighbours
 
 Floats = NDArray[np.float64]
+QUANTITIES = {
+    "nu": r"means $\nu$",
+    "sig2": r"variances $\sigma^2$",
+    "mu": r"means $\mu$ behind $\varphi$",
+    "tau": r"second moments $\tau$",
+    "distance": "distance to Gaussian",
+}
+"""What is compared in a layer, and its name in pictures."""
+LEGEND = "error (what sampling alone would show)"
 CHUNK = 6_000_000
 """Rounded weights of a layer at a time: 150 MB with the random numbers that round them."""
 
@@ -129,18 +139,68 @@ class Approximation:
     roundings: int
     layers: tuple[LayerApproximation, ...]
 
+    def plot(self, ax: Any = None) -> Any:
+        """Draw every layer's errors, and as lines what sampling alone would show.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            By default those of a new figure.
+
+        Returns
+        -------
+        matplotlib Axes
+
+        Raises
+        ------
+        TypeError, ValueError, ImportError
+            As `numerics.plots.panels` says.
+        """
+        from numerics.plots import GREY, STYLES, panels
+
+        (axes,) = panels(ax, 1, 7.2, 4.2)
+        for position, (name, (marker, color)) in enumerate(zip(QUANTITIES, STYLES, strict=True)):
+            place = np.array([layer.number for layer in self.layers]) + 0.14 * (position - 2)
+            found = [getattr(layer, name) for layer in self.layers]
+            axes.plot(
+                place,
+                [one.error for one in found],
+                marker,
+                color=color,
+                markersize=4.5,
+                label=QUANTITIES[name],
+            )
+            axes.hlines(
+                [one.sampling for one in found], place - 0.06, place + 0.06, color=color, linewidth=1.4
+            )
+        axes.plot([], [], color=GREY, linewidth=1.4, label="sampling alone")
+        axes.set_xticks([layer.number for layer in self.layers])
+        axes.set(xlabel="dense layer", ylabel="relative error", yscale="log")
+        axes.set_title(self._title(), fontsize=10)
+        axes.legend(frameon=False, fontsize=8, ncols=2)
+        return axes
+
+    def __repr__(self) -> str:
+        return f"<Approximation: {len(self.layers)} layers, {self._title()}>"
+
     def __str__(self) -> str:
-        names = ("nu", "sig2", "mu", "tau", "distance")
-        head = "layer" + "".join(f"{name:>18}" for name in names)
-        lines = [
-            f"{layer.number:5}" + "".join(f"{getattr(layer, name)!s:>18}" for name in names)
-            for layer in self.layers
-        ]
-        title = f"width {self.width}, {self.roundings} roundings: error (what sampling alone would show)"
-        return "\n".join((title, head, *lines))
+        lines = ("".join(f"{cell:>{18 if k else 5}}" for k, cell in enumerate(row)) for row in self._rows())
+        head = "layer" + "".join(f"{name:>18}" for name in QUANTITIES)
+        return "\n".join((f"{self._title()}: {LEGEND}", head, *lines))
+
+    def _title(self) -> str:
+        return f"width {self.width}, {self.roundings} roundings"
+
+    def _rows(self) -> Iterator[tuple[str, ...]]:
+        for layer in self.layers:
+            yield str(layer.number), *(str(getattr(layer, name)) for name in QUANTITIES)
 
     def _repr_html_(self) -> str:
-        return f"<pre>{self}</pre>"
+        return html_table(
+            [f"Quasi network against roundings: {self._title()}", LEGEND],
+            ("layer", *QUANTITIES),
+            self._rows(),
+        )
 
 
 def kolmogorov(u: NDArray[Any], nu: Floats, sig2: Floats) -> Deviation:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from numbers import Real
 
 import numpy as np
@@ -19,6 +20,7 @@ from derive.network import Dense, Network
 from numerics.arrays import require_kernel
 from numerics.cluster import Workers, workers
 from numerics.kernel import Kernel
+from numerics.progress import Report, progress
 from verify import __quasintk__
 from verify.claims import Claims, claims
 from verify.deterministic import code_checks, quadrature_checks
@@ -27,6 +29,7 @@ from verify.eprocess import Status, Test
 from verify.finite import NETWORKS, hidden_layers, network_stage
 from verify.layerwise import layer_stages
 from verify.properties import properties
+from verify.render import GATES
 from verify.report import Certificate, Check, Gate, overall
 from verify.rerun import rerun
 from verify.sequential import run
@@ -53,6 +56,7 @@ def verify(
     alpha: float = 1e-9,
     beta: float = 1e-9,
     cluster: str | None = None,
+    report: Report | None = None,
 ) -> Certificate:
     """Test a kernel with guaranteed error rates.
 
@@ -74,6 +78,9 @@ def verify(
         Probabilities of a wrong FAIL and of a wrong PASS for each sampled check, in (0, 0.5).
     cluster : "local:N", "tcp://host:port" or "file:scheduler.json", optional
         Where networks are sampled (numerics.cluster); each one's bits are those drawn here.
+    report : callable, optional
+        Called with the seconds of the budget that are spent, all of them (0 before sampling begins), and what is checked. By
+        default a line in a notebook or an interactive session.
 
     Returns
     -------
@@ -102,8 +109,8 @@ def verify(
     test = _test(goal, alpha, beta)
     X = _inputs(seed)
     checks: list[Check] = []
-    with nullcontext() if cluster is None else workers(cluster) as found:
-        for gate in _gates(kernel, network, X, seed, seconds, test, coarsest, found):
+    with progress(report) as told, nullcontext() if cluster is None else workers(cluster) as found:
+        for gate in _gates(kernel, network, X, seed, seconds, test, coarsest, found, told):
             checks += gate
             if any(check.status == "FAIL" for check in checks):
                 break
@@ -132,28 +139,39 @@ def _gates(
     test: Test,
     coarsest: float,
     cluster: Workers | None,
+    report: Report,
 ) -> Iterator[list[Check]]:
+    report(0, 0, GATES["code"])
     claimed = _claims(kernel, X)
     yield list(code_checks(kernel, X, claimed))
     keys = [int(key) for key in np.random.SeedSequence(seed).generate_state(2, np.uint64)]
     comparable = _kinds(network) == _kinds(kernel.network)
     if comparable:
+        report(0, 0, GATES["quadrature"])
         yield list(quadrature_checks(network, claimed, test.margin))
+    report(0, 0, GATES["property"])
     yield list(_property_checks(kernel, seed))
     heavy = _heavy(network, claimed) if comparable else frozenset()
     stages = list(layer_stages(network, claimed, keys[0], test, heavy)) if comparable else []
+    report(0, 0, "compiling the sampler")
     for stage in stages:
         stage.draw(0, 1)  # compiles
     start = time.perf_counter()
+
+    def tick(gate: Gate) -> None:
+        report(time.perf_counter() - start, seconds, GATES[gate])
+
     for number, stage in enumerate(stages):
         left = LAYERS_SHARE * seconds - (time.perf_counter() - start)
-        yield run(stage, left / (len(stages) - number), coarsest)
+        yield run(stage, left / (len(stages) - number), coarsest, partial(tick, "layer"))
     yield [_unsampled("layer", f"activation {number}") for number in sorted(heavy)]
     if heavy:
         yield [_unsampled("network", "p, m and the NTK")]
         return
     left = seconds - (time.perf_counter() - start)
-    yield _network_checks(network, X, claimed, keys[1], left, test, coarsest, cluster)
+    yield _network_checks(
+        network, X, claimed, keys[1], left, test, coarsest, cluster, partial(tick, "network")
+    )
 
 
 def _claims(kernel: Kernel, X: Floats) -> Claims:
@@ -190,6 +208,7 @@ def _network_checks(
     test: Test,
     coarsest: float,
     cluster: Workers | None,
+    tick: Callable[[], None],
 ) -> list[Check]:
     """A failure counts where networks of twice the width confirm it: their bias is a quarter."""
     _, width, bias = next(row for row in WIDTHS if hidden_layers(network) <= row[0])
@@ -198,7 +217,7 @@ def _network_checks(
     for factor in (1, 2):
         stage = network_stage(network, X, claimed.outputs, key, jumps, factor * width, tolerant, cluster)
         stage.draw(0, LANES)  # compiles
-        found = run(stage, seconds, coarsest)
+        found = run(stage, seconds, coarsest, tick)
         if not any(check.status == "FAIL" for check in found):
             break
     return found

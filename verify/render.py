@@ -9,6 +9,8 @@ from itertools import groupby
 from textwrap import fill
 from typing import TYPE_CHECKING
 
+from derive.notebook import html_table
+
 if TYPE_CHECKING:
     from verify.report import Certificate, Check
 
@@ -23,6 +25,9 @@ GATES = {
     "network": "whole finite networks, sampled",
 }
 HEAD = ("check", "claimed", "estimate", "error", "detect. %", "evidence", "status")
+GATE_HEAD = ("gate", "checks", "passed", "no deviation above")
+BADGES = {"PASS": "#1a6b32", "FAIL": "#b3001b", "INCONCLUSIVE": "#7a5200"}
+"""Of a notebook, under white text."""
 WIDTHS = (35, 11, 11, 7, 9, 8, 12)
 """Of HEAD's columns, with one space between: 99 columns."""
 STYLE = """
@@ -124,7 +129,7 @@ def page(certificate: Certificate) -> str:
 
 
 def section(certificate: Certificate) -> str:
-    """The page's content, as a notebook shows it."""
+    """The page's content."""
     bodies = "\n".join(_body(gate, checks) for gate, checks in _by_gate(certificate))
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in HEAD)
     facts = "".join(f"<li>{escape(line)}</li>" for line in _facts(certificate))
@@ -135,6 +140,31 @@ def section(certificate: Certificate) -> str:
         f'<div class="scroll"><table>\n<thead><tr>{head}</tr></thead>\n{bodies}\n</table></div>\n'
         f"<ul>{facts}</ul>\n<p>Run again: <code>{escape(certificate.rerun)}</code></p>\n</section>"
     )
+
+
+def notebook(certificate: Certificate) -> str:
+    """Outcome and a line for each gate; behind a click every check. Colours are the page's own but the badge's, which brings both."""
+    color = BADGES[certificate.status]
+    badge = f'<b style="color: #fff; background-color: {color}; padding: 2px 8px">{certificate.status}</b>'
+    doubtful = [*certificate.failed, *certificate.undecided]
+    shown = html_table([_sentence(certificate)], GATE_HEAD, map(_summed, _by_gate(certificate)))
+    if doubtful:
+        shown += html_table(["Not passed"], HEAD, map(_cells, doubtful))
+    every = html_table((), ("gate", *HEAD), ((check.gate, *_cells(check)) for check in certificate.checks))
+    facts = "".join(f"<p>{escape(line)}</p>" for line in _facts(certificate))
+    return (
+        f"<div><p>{badge} {escape(certificate.kernel)}</p><p>against {escape(certificate.against)}</p>{shown}"
+        f"<details><summary>{len(certificate.checks)} checks</summary>{every}{facts}"
+        f"<p>run again: <code>{escape(certificate.rerun)}</code></p></details></div>"
+    )
+
+
+def _summed(group: tuple[str, list[Check]]) -> tuple[object, ...]:
+    """A gate in GATE_HEAD's columns."""
+    gate, checks = group
+    passed = sum(check.status == "PASS" for check in checks)
+    precision = "" if gate == "property" else percent(max(check.detectable for check in checks)) or "any"
+    return f"{gate}: {GATES[gate]}", len(checks), passed, precision
 
 
 def _body(gate: str, checks: list[Check]) -> str:

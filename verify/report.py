@@ -172,14 +172,14 @@ class Certificate:
         """One self-contained page, without network access, for light and dark screens and for print."""
         return render.page(self)
 
+    def __repr__(self) -> str:
+        return f"<Certificate: {self.status}, {len(self.checks)} checks of {self.kernel}; {self.attained}>"
+
     def __str__(self) -> str:
         return render.text(self)
 
-    def _repr_markdown_(self) -> str:
-        return render.markdown(self)
-
     def _repr_html_(self) -> str:
-        return render.section(self)
+        return render.notebook(self)
 
 
 def overall(checks: Sequence[Check]) -> Status:

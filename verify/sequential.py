@@ -49,17 +49,20 @@ class Stage:
     test: Test
 
 
-def run(stage: Stage, seconds: float, coarsest: float) -> list[Check]:
+def run(
+    stage: Stage, seconds: float, coarsest: float, tick: Callable[[], None] = lambda: None
+) -> list[Check]:
     """Sample until every quantity is decided, one failed, or the time is over; at least one round.
 
     Where the time ends first, a quantity passes with the margin that it attained, up to `coarsest` times the stage's.
-    A pilot, whose samples are not tested, sets the clipping limits.
+    A pilot, whose samples are not tested, sets the clipping limits. `tick` is called before every round.
     """
     start, done = time.perf_counter(), 0
     pilot = _deviations(stage, PILOT, stage.count)
     limits = np.abs(pilot.mean(axis=1)) + LIMIT * np.maximum(pilot.std(axis=1), LEAST)
     sums = [Sums(max(float(limit), REACH * coarsest * stage.test.margin)) for limit in limits]
     while True:
+        tick()
         sums = [
             total.add(row) for total, row in zip(sums, _deviations(stage, done, stage.count), strict=True)
         ]

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
-import sys
-from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Any
 
@@ -15,7 +12,9 @@ from derive.columns import aligned
 from derive.spelling import did_you_mean
 from derive.weights import NAMED, WeightLaw, weight_law
 from numerics.kernel import Kernel
-from numerics.zonal import Spectrum
+from numerics.plots import figure, save
+from numerics.progress import progress, terminal
+from numerics.zonal import ROUNDING, Spectrum
 from quasintk.baselines import BASELINES, NETWORKS, baseline
 from quasintk.cli.command import ExpressionCommand
 from quasintk.cli.config import was_given
@@ -28,12 +27,11 @@ from quasintk.cli.options import (
     write_text,
 )
 from quasintk.decay import Decay, decay_of
+from quasintk.sweep_plots import HEIGHT, WIDTH
 from quasintk.sweeps import name_of, sweep
 
 SHOWN = 60
 """Highest degree of a table by default; rates take more (`quasintk.sweeps.sweep`)."""
-ROUNDING = 1e-12
-"""Share of K(1) that the eigenvalues' errors and their sum leave open."""
 HALF = 0.5
 """Of K(1): with less, the eigenvalues shown say little about the kernel."""
 
@@ -111,12 +109,10 @@ def command(
         for label, (kernel, output) in kernels.items()
     ]
     if plot is not None:
-        from numerics.plots import plot_spectra
-
-        spectra = {entry.label: entry.spectrum for entry in entries}
-        plot_spectra(
-            spectra, plot, [entry.fitted for entry in entries], [entry.predicted for entry in entries]
-        )
+        drawing, axes = figure(6.4, 4.2)
+        for entry in entries:
+            entry.plot(axes)
+        save(drawing, plot)
         click.echo(f"Wrote {plot}", err=True)
     if as_json:
         write_text(json.dumps({"spectra": [_as_dict(entry, predict) for entry in entries]}, indent=1), None)
@@ -142,20 +138,14 @@ def _sweep(
     if expression.endswith(".json"):
         raise click.UsageError(f"{expression} fixes the weights: give --sweep the activation instead.")
     fixed = {name: value for name, value in network.items() if name not in idle}
-    found = sweep(expression, over, watch=_bar, **asked, **fixed)
+    with progress(screen=terminal()) as report:
+        found = sweep(expression, over, report=report, **asked, **fixed)
     if plot is not None:
-        found.plot(plot)
+        drawing, axes = figure(WIDTH, HEIGHT, columns=2)
+        found.plot(axes)
+        save(drawing, plot)
         click.echo(f"Wrote {plot}", err=True)
     write_text(json.dumps(found.to_dict(), indent=1) if as_json else str(found), None)
-
-
-def _bar(networks: Sequence[Any]) -> Iterator[Any]:
-    """Progress on standard error, where that is a terminal."""
-    if not sys.stderr.isatty():
-        yield from networks
-        return
-    with click.progressbar(networks, label="spectra", file=sys.stderr) as bar:
-        yield from bar
 
 
 def _kernels(
@@ -205,7 +195,10 @@ def _as_table(entries: list[Decay], predict: bool) -> str:
     first = entries[0].spectrum
     rows = [("degree", "multiplicity", *(cell for entry in entries for cell in (entry.label, "rel. error")))]
     for k, degree in enumerate(first.degree):
-        cells = ((_value(one, k), f"{one.rel_error[k]:.1e}") for one in (entry.spectrum for entry in entries))
+        cells = (
+            (one.eigenvalue_text(k), f"{one.rel_error[k]:.1e}")
+            for one in (entry.spectrum for entry in entries)
+        )
         rows.append((str(degree), f"{first.multiplicity[k]:.6g}", *chain.from_iterable(cells)))
     lines = aligned(rows, ">" * len(rows[0]))
     lines += ["", *(f"{entry.label}: {_held_text(entry.spectrum)}" for entry in entries)]
@@ -234,12 +227,3 @@ def _held_text(values: Spectrum) -> str:
         return f"{shown} all but {100 * (1 - held):.2g} % of K(1)"
     share = f"{shown} {100 * held:.2{'f' if held > 5e-5 else 'g'}} % of K(1)"
     return share if held > HALF else f"{share}: raise --degrees"
-
-
-def _value(values: Spectrum, k: int) -> str:
-    """The eigenvalue, also where it lies below 1e-308."""
-    log10 = values.log_eigenvalue[k] / math.log(10)
-    if values.eigenvalue[k] > 1e-300 or log10 == -float("inf"):
-        return f"{values.eigenvalue[k]:.6e}"
-    power = int(log10 // 1)
-    return f"{10 ** (log10 - power):.6f}e{power}"

@@ -12,7 +12,9 @@ import click
 from numerics.arrays import load_array
 from numerics.decay_fit import DecayFit
 from numerics.fit import fit_decay
+from numerics.fit_plots import draw_fit
 from numerics.laws import LAWS
+from numerics.plots import figure, save
 from quasintk.cli.command import Command
 from quasintk.cli.config import was_given
 from quasintk.cli.options import writable, write_text
@@ -80,9 +82,10 @@ def command(
             )
         fits[label] = fit_decay(table, names, window, "index" if whole else by)
     if plot is not None:
-        from numerics.fit_plots import plot_fits
-
-        plot_fits(fits, plot)
+        drawing, rows = figure(10.4, 3.9 * len(fits), columns=2, rows=len(fits))
+        for (label, fit), (left, right) in zip(fits.items(), rows, strict=True):
+            draw_fit(left, right, fit, label)
+        save(drawing, plot)
         click.echo(f"Wrote {plot}", err=True)
     if as_json:
         results = [{"label": label, **fit.to_dict()} for label, fit in fits.items()]

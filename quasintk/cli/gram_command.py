@@ -11,14 +11,12 @@ from typing import Any
 
 import click
 import numpy as np
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from numerics.arrays import as_rows, load_array
 from numerics.gram import gram
 from numerics.job import estimate, job_of
 from numerics.memory import parse_bytes
-from numerics.tiles import Report
+from numerics.progress import Report, progress, terminal
 from quasintk.cli.command import ExpressionCommand
 from quasintk.cli.kernels import kernel_of
 from quasintk.cli.options import expression_argument, get_option, network_options
@@ -125,22 +123,16 @@ def _tell_estimate(
 @contextmanager
 def _progress() -> Iterator[Report]:
     """A bar on a terminal's stderr; after an interrupt, what is there and how to go on."""
-    state = [0, 0]
-    columns = TextColumn("tiles"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("", total=None)
+    last = [""]
+    try:
+        with progress(screen=terminal()) as shown:
 
-        def report(done: int, total: int) -> None:
-            state[:] = done, total
-            bar.update(task, completed=done, total=total)
+            def report(done: float, total: float, what: str) -> None:
+                last[0] = what
+                shown(done, total, what)
 
-        try:
             yield report
-        except KeyboardInterrupt:
-            bar.stop()
-            click.echo(
-                f"{state[0]} of {state[1]} tiles are on the disk: the same command with --resume goes on.",
-                err=True,
-            )
-            raise
+    except KeyboardInterrupt:
+        if last[0]:
+            click.echo(f"{last[0]}: the same command with --resume goes on.", err=True)
+        raise

@@ -10,15 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
 
 from derive.spelling import did_you_mean
+from numerics.progress import Report, progress, terminal
 from quasintk.cli.command import Command
 from quasintk.cli.kernels import names_of
 from quasintk.studies.datasets import NEEDED
 from quasintk.studies.paper import STUDIES, conditions, paper_studies
-from quasintk.studies.runner import Outcome, Report, done_cells, run_studies
+from quasintk.studies.runner import Outcome, done_cells, run_studies
 from quasintk.studies.study import Study
 
 EVERY = 10.0
@@ -112,31 +111,27 @@ def _text(outcome: Outcome) -> str:
 @contextmanager
 def _progress(studies: Sequence[Study], folder: Path) -> Iterator[Report]:
     """A bar on a terminal's stderr, else a line now and then; after an interrupt, what is there and how to go on."""
-    console = Console(stderr=True)
-    columns = BarColumn(), TextColumn("{task.percentage:3.0f} %  {task.description}")
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task, last = bar.add_task("", total=1.0), [0.0]
-
-        def report(cell: str, share: float, seconds: float) -> None:
-            text = f"{cell}, {_left(share, seconds)}" if cell else "tables and pictures"
-            bar.update(task, completed=share, description=text)
-            if not console.is_terminal and time.monotonic() - last[0] > EVERY:
-                last[0] = time.monotonic()
-                click.echo(f"{100 * share:3.0f} %  {text}", err=True)
-
-        try:
+    try:
+        with progress(screen=terminal() or _Lines()) as report:
             yield report
-        except KeyboardInterrupt:
-            bar.stop()
-            done, total = done_cells(folder, studies)
-            click.echo(
-                f"{done} of {total} parts are on the disk: the same command with --resume goes on.", err=True
-            )
-            raise
+    except KeyboardInterrupt:
+        done, total = done_cells(folder, studies)
+        click.echo(
+            f"{done} of {total} parts are on the disk: the same command with --resume goes on.", err=True
+        )
+        raise
 
 
-def _left(share: float, seconds: float) -> str:
-    if share < 0.01:
-        return "time left not known yet"
-    left = seconds * (1 - share) / share
-    return f"about {left / 60:.0f} min left" if left > 90 else f"about {left:.0f} s left"
+class _Lines:
+    """Progress where there is no terminal."""
+
+    def __init__(self) -> None:
+        self.last = time.monotonic()
+
+    def show(self, share: float | None, text: str) -> None:
+        if time.monotonic() - self.last > EVERY:
+            self.last = time.monotonic()
+            click.echo(f"{100 * (share or 0.0):3.0f} %  {text}", err=True)
+
+    def clear(self) -> None:
+        """Lines stay."""

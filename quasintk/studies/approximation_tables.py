@@ -155,7 +155,6 @@ def _draw(rows: Sequence[Row], depth: int) -> Any:
         axes.minorticks_off()
         axes.set_title(f"Quasi network {state}", fontsize=10)
         axes.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.16))
-    drawing.tight_layout()
     return drawing
 
 

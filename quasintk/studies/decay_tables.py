@@ -86,7 +86,6 @@ def _draw(rows: Rows) -> Any:
     right.set(xlabel="index", ylabel=r"$\log_{10}$ of eigenvalue / n", xscale="log")
     right.set_title("Gram matrix", fontsize=10)
     left.legend(frameon=False, fontsize=8)
-    drawing.tight_layout()
     return drawing
 
 

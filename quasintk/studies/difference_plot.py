@@ -13,7 +13,7 @@ from quasintk.studies.study import Row, Table
 
 def draw_differences(differences: Table, pairs: Sequence[tuple[str, str]]) -> Any:
     """Paired differences of test score and gap with their intervals, data set by data set."""
-    from numerics.plots import STYLES, figure
+    from numerics.plots import GREY, STYLES, figure
 
     sets = list(dict.fromkeys(str(row["data"]) for row in differences.rows))
     drawing, panels = figure(10.4, max(4.6, 1.5 + 0.4 * len(sets)), columns=2)
@@ -22,7 +22,7 @@ def draw_differences(differences: Table, pairs: Sequence[tuple[str, str]]) -> An
             lines = [row for row in differences.rows if (row["first"], row["second"]) == pair]
             places = [sets.index(str(row["data"])) + 0.2 * (k - (len(pairs) - 1) / 2) for row in lines]
             _points(axes, places, lines, measure, STYLES[k], " minus ".join(pair))
-        axes.axvline(0, color="#555555", linewidth=0.8)
+        axes.axvline(0, color=GREY, linewidth=0.8)
         names = ["all data sets" if name == ALL else name.replace("_", " ") for name in sets]
         axes.set_yticks(range(len(sets)), names)
         axes.set_ylim(len(sets) - 0.4, -0.6)
@@ -30,8 +30,7 @@ def draw_differences(differences: Table, pairs: Sequence[tuple[str, str]]) -> An
             {"test": "difference of test scores", "gap": "difference of gaps (train - test)"}[measure]
         )
     handles, labels = panels[0].get_legend_handles_labels()
-    drawing.legend(handles, labels, frameon=False, fontsize=8, ncols=2, loc="upper center")
-    drawing.tight_layout(rect=(0, 0, 1, 0.97 - 0.04 * ((len(pairs) + 1) // 2)))
+    drawing.legend(handles, labels, frameon=False, fontsize=8, ncols=2, loc="outside upper center")
     return drawing
 
 

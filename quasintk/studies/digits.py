@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from numerics.decay_fit import DecayFit
 from numerics.fit import fit_decay
 from numerics.gram import gram
-from numerics.gram_spectrum import GramSpectrum, gram_spectrum
+from numerics.gram_eigenvalues import GramSpectrum
+from numerics.gram_spectrum import gram_spectrum
 from numerics.kernel import Kernel
-from numerics.plots import draw_spectra, figure
+from numerics.plots import STYLES, draw_spectra, figure, save
 from numerics.zonal import Spectrum, spectrum
 from quasintk.cli.derive_command import as_text
 from quasintk.pipeline import kernel as derive_kernel
@@ -153,9 +154,7 @@ def _picture(results: dict[str, Result], path: Path) -> None:
         {f"{name} weights": result.zonal for name, result in results.items()},
         [result.fit for result in results.values()],
     )
-    for (name, result), (marker, color) in zip(
-        results.items(), (("o", "#0b5394"), ("s", "#b45f06")), strict=True
-    ):
+    for (name, result), (marker, color) in zip(results.items(), STYLES, strict=False):
         values = np.asarray(result.gram.value)
         index = np.arange(1, len(values) + 1)
         right.loglog(
@@ -170,8 +169,7 @@ def _picture(results: dict[str, Result], path: Path) -> None:
     right.set_ylabel("eigenvalue / n")
     right.set_title("Gram matrix of the digits", fontsize=10)
     right.legend(frameon=False, fontsize=8)
-    drawing.tight_layout()
-    drawing.savefig(path, dpi=160)
+    save(drawing, path)
 
 
 @contextmanager

@@ -186,7 +186,6 @@ def _draw(lines: Sequence[Row]) -> Any:
     axes.set(xlabel="bits of a weight", ylabel="gap (train - test)")
     handles = [one for part in (axes, right) for one in part.get_legend_handles_labels()[0]]
     axes.legend(handles=handles, frameon=False, fontsize=8, loc="upper left")
-    drawing.tight_layout()
     return drawing
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,10 @@ from numerics import files
 from numerics.layouts import digest
 from numerics.plots import MISSING
 from numerics.pool import one_blas_thread
+from numerics.progress import Report
 from quasintk.studies.study import Cell, Row, Rows, Study, Summary
 from quasintk.studies.tables import as_csv, as_json, as_line, as_markdown
 
-Report = Callable[[str, float, float], None]
-"""Called with the cell that begins, the share of the work that is done, and the seconds that have passed."""
 CELLS = "cells"
 LOCK = ".lock"
 PLAN = "plan.json"
@@ -30,7 +29,7 @@ def run_studies(
     folder: Path,
     run: Mapping[str, Any],
     resume: bool,
-    report: Report = lambda cell, share, seconds: None,
+    report: Report = lambda done, total, what: None,
 ) -> Outcome:
     """Compute every cell that is not on the disk yet, and write tables, pictures and the summary.
 
@@ -43,6 +42,7 @@ def run_studies(
         JSON-safe: what the rows depend on beside a study's settings, such as versions. Compared when a run resumes.
     resume : bool
     report : callable, optional
+        Called with the work that is done and all of it, in the seconds that it took elsewhere, and the cell that begins.
 
     Returns
     -------
@@ -139,9 +139,9 @@ def _computed(
     """All rows, read back from their checkpoints: an undisturbed run and a resumed one see the same."""
     work = [(study, cell, _cell_path(folder, study, cell)) for study in studies for cell in study.cells]
     missing = [(study, cell, path) for study, cell, path in work if not _is_there(path)]
-    total, done, began = sum(cell.cost for _, cell, _ in missing), 0.0, time.monotonic()
+    total, done = sum(cell.cost for _, cell, _ in missing), 0.0
     for study, cell, path in missing:
-        report(f"{study.name} {cell.key}", done / total, time.monotonic() - began)
+        report(done, total, f"{study.name} {cell.key}")
         with one_blas_thread():  # the same bits whatever else runs
             start = time.perf_counter()
             rows = [dict(row) for row in cell.compute()]
@@ -152,7 +152,7 @@ def _computed(
         }
         files.write_whole(path, json.dumps(content).encode())
         done += cell.cost
-    report("", 1.0, time.monotonic() - began)
+    report(total, total, "tables and pictures")
     rows_of: dict[str, list[Row]] = {study.name: [] for study in studies}
     for study, cell, path in work:
         rows_of[study.name] += _rows(path, cell, plans[study.name])

@@ -134,6 +134,7 @@ def test_dictionary_is_json():
     again = json.loads(json.dumps(found.to_dict()))
     assert again["eigenvalue"] == found.eigenvalue.tolist()
     assert again["log_eigenvalue"][5] is None
+    assert found._repr_html_().count("<tr>") == 1 + 6
     assert "<table>" in found._repr_html_()
     assert r"\lambda_k" in found._repr_latex_()
 

@@ -10,9 +10,10 @@ from scipy.special import spherical_in
 
 import quasintk as qn
 import quasintk.cli
-from numerics.plots import plot_spectra
+from numerics.plots import check_path, figure
 from quasintk.cli import eigen_command
 from quasintk.cli.options import WeightsType
+from quasintk.decay import Decay
 
 
 @pytest.fixture
@@ -49,8 +50,10 @@ def test_a_spectrum_without_a_fit_is_shown(run, spectra, tmp_path, arguments):
 def test_a_law_is_drawn_beside_a_spectrum_without_one():
     """The legend's law belongs to its own spectrum."""
     one, two = (qn.spectrum(qn.kernel(name), degrees=60) for name in ("x", "relu"))
-    drawing = plot_spectra({"x": one, "relu": two}, None, [None, qn.fit_decay(two)])
-    labels = [text.get_text() for text in drawing.axes[0].get_legend().get_texts()]
+    _, axes = figure(6.4, 4.2)
+    Decay("x", one, None, None).plot(axes)
+    Decay("relu", two, qn.fit_decay(two), None).plot(axes)
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
     assert labels[0] == "x"
     assert labels[1].startswith("relu: exponential")
 
@@ -74,7 +77,7 @@ def test_pictures_that_cannot_be_drawn_are_refused_before_anything_is_computed(r
     assert "may not be written" in run("eigen", "relu", "--plot", "a.png")[2]
     monkeypatch.undo()
     with pytest.raises(ValueError, match=r"ends in .png"):
-        plot_spectra({}, "a.xyz")
+        check_path("a.xyz")
 
 
 def test_without_matplotlib_the_extra_s_command_is_said(run, monkeypatch):

@@ -2,13 +2,14 @@
 
 import json
 import math
+import os
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
 import quasintk as qn
-from numerics.fit_plots import plot_fits
+from numerics.plots import figure
 from quasintk.cli.eigen_command import command as eigen
 from quasintk.cli.fit_command import command as fit
 
@@ -117,19 +118,26 @@ def test_bad_options(arguments, eigen_json):
     assert run("-", *arguments, text=eigen_json).exit_code != 0
 
 
-def test_the_picture_shows_window_laws_and_misses(tmp_path):
-    """One row per spectrum; the window is where the fit says, and the misses are those of its residual."""
+def test_the_picture_shows_window_laws_and_misses():
+    """The window is where the fit says, and the misses are those of its residual."""
     fits = {
         name: qn.fit_decay(qn.spectrum(qn.kernel("relu", weights=name, b_std=1), 10))
         for name in ("binary", "real")
     }
-    drawing = plot_fits(fits, tmp_path / "fits.png")
-    assert (tmp_path / "fits.png").read_bytes()[:4] == b"\x89PNG"
-    assert len(drawing.axes) == 4
-    for left, right, found in zip(drawing.axes[::2], drawing.axes[1::2], fits.values(), strict=True):
+    for found in fits.values():
+        left, right = found.plot(figure(10.4, 3.9, columns=2)[1])
         assert f"window, {found.points} values" in [text.get_text() for text in left.get_legend().get_texts()]
         misses = right.lines[0].get_ydata()
         assert len(misses) == found.points
         np.testing.assert_allclose(np.sqrt(np.mean(misses**2)), found.best.residual, rtol=1e-6)
     finite = qn.fit_decay({"degree": range(30), "eigenvalue": [1.0] * 4 + [0.0] * 26, "dim": 3})
-    assert len(finite.plot().axes) == 2
+    assert len(finite.plot(figure(10.4, 3.9, columns=2)[1])) == 2
+
+
+def test_the_picture_of_a_file_has_a_row_for_each_spectrum(tmp_path, eigen_json):
+    result = run("-", "--plot", str(tmp_path / "fits.png"), text=eigen_json)
+    assert result.exit_code == 0, result.output
+    picture = (tmp_path / "fits.png").read_bytes()
+    assert picture[:4] == b"\x89PNG"
+    assert int.from_bytes(picture[20:24]) == round(160 * 3.9 * len(json.loads(eigen_json)["spectra"]))
+    assert os.listdir(tmp_path) == ["fits.png"]

@@ -216,8 +216,8 @@ def test_cells_are_reported_with_the_share_that_is_done(tmp_path, monkeypatch):
     monkeypatch.setattr(runner, "_write", lambda *given: ())
     cells = [Cell(name, cost, lambda: [{"x": 0.1}]) for name, cost in (("a", 1.0), ("b", 3.0))]
     seen = []
-    runner.run_studies([study_of(cells)], tmp_path, {}, False, lambda *given: seen.append(given[:2]))
-    assert seen == [("fake a", 0.0), ("fake b", 0.25), ("", 1.0)]
+    runner.run_studies([study_of(cells)], tmp_path, {}, False, lambda *given: seen.append(given))
+    assert seen == [(0.0, 4.0, "fake a"), (1.0, 4.0, "fake b"), (4.0, 4.0, "tables and pictures")]
 
 
 def test_a_failing_cell_leaves_the_others(tmp_path):

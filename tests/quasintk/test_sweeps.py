@@ -10,6 +10,8 @@ import quasintk as qn
 import quasintk.cli
 from derive.weights import weight_law
 from numerics.decay_fit import DecayFit
+from numerics.plots import figure, save
+from quasintk.sweep_plots import HEIGHT, WIDTH
 from quasintk.sweeps import PRECISIONS, name_of, sweep
 
 
@@ -52,11 +54,10 @@ def test_table_json_html_and_picture(weights, tmp_path):
     assert len(found["spectra"]) == len(PRECISIONS)
     assert found["spectra"][-1]["bits"] is None
     assert weights._repr_html_().count("<tr>") == 1 + len(PRECISIONS)
-    weights.plot(tmp_path / "bits.svg")
-    picture = (tmp_path / "bits.svg").read_text()
-    assert picture.startswith("<?xml")
-    drawing = weights.plot()
-    left, right = drawing.axes
+    drawing, axes = figure(WIDTH, HEIGHT, columns=2)
+    left, right = weights.plot(axes)
+    save(drawing, tmp_path / "bits.svg")
+    assert (tmp_path / "bits.svg").read_text().startswith("<?xml")
     assert len(right.lines) == len(PRECISIONS)
     assert [label.get_text() for label in left.get_xticklabels()][-1] == "real"
 
@@ -71,9 +72,12 @@ def test_the_phase_diagram(tmp_path):
     assert rates[1, 0] == pytest.approx(rates[0, 0], rel=1e-12)
     text = str(found)
     assert text.count("b_std = ") == 4
-    drawing = found.plot(tmp_path / "phase.png")
+    drawing, axes = figure(WIDTH, HEIGHT, columns=2)
+    found.plot(axes)
+    save(drawing, tmp_path / "phase.png")
     assert (tmp_path / "phase.png").read_bytes()[:4] == b"\x89PNG"
-    assert len(drawing.axes[0].texts) == len(found.points)
+    assert len(drawing.axes) == 3
+    assert len(axes[0].texts) == len(found.points)
 
 
 def test_the_command_and_its_way_to_fit(run, tmp_path):
