@@ -18,6 +18,7 @@ COMMANDS = {
     "fit": "fit_command",
     "gram": "gram_command",
     "verify": "verify_command",
+    "study": "study_command",
     "reproduce": "reproduce_command",
     "doctor": "doctor_command",
 }
@@ -50,6 +51,7 @@ SUMMARIES = {
     "fit": "Fit laws of decay to eigenvalues of any origin.",
     "gram": "Gram matrix of the rows of a .npy file.",
     "verify": "Check a kernel against sampled finite networks.",
+    "study": "One page about a kernel: derivation, spectrum, comparison, checks.",
     "reproduce": "Run the source paper's experiments again.",
     "doctor": "Report the installation's health.",
 }

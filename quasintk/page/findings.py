@@ -1,0 +1,120 @@
+"""What the numbers say, in a few sentences made of them alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from quasintk.page.sampling import Sampling
+from quasintk.page.spectra import Curve
+from quasintk.page.study import Study
+from verify.report import Certificate
+
+DIGITS = 4
+"""Of a rate in a sentence; the tables have more."""
+_ADVERBS = {
+    "exponential": "exponentially",
+    "power": "like a power of the degree",
+    "stretched": "like a stretched exponential",
+    "super-exponential": "faster than every exponential",
+    "finite-rank": "to 0 at a finite degree",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One sentence under a short title; `tone` is "good", "bad" or "open"."""
+
+    title: str
+    text: str
+    tone: str = "good"
+
+
+def findings(study: Study) -> tuple[Finding, ...]:
+    """How the eigenvalues decay, what was predicted, which space lies in which, and whether the kernel was borne out."""
+    return tuple(
+        [_decay(study.own), _prediction(study.own), *_space(study), _checks(study), _finite(study.sampling)]
+    )
+
+
+def rate_text(rate: tuple[float, float, float] | None, digits: int = DIGITS) -> str:
+    """rho with its interval; nothing where there is none or it is fixed by the law."""
+    if rate is None:
+        return ""
+    value, low, high = (f"{one:.{digits}g}" for one in rate)
+    return value if rate[1] == rate[2] else f"{value} [{low}, {high}]"
+
+
+def _decay(own: Curve) -> Finding:
+    if own.verdict in ("none", "undecided"):
+        return Finding("Decay", f"No law is decided by the eigenvalues alone. {own.fit_note}", "open")
+    verb = f"The {own.degree[-1] + 1} eigenvalues computed decay {_ADVERBS[own.verdict]}"
+    if own.fitted is None or own.fitted[1] == own.fitted[2]:
+        return Finding("Decay", f"{verb}, judged by the numbers alone.")
+    return Finding("Decay", f"{verb}, ρ = {rate_text(own.fitted)} with its 95 % interval, fitted to the numbers alone.")
+
+
+def _prediction(own: Curve) -> Finding:
+    if own.predicted is None:
+        return Finding("Prediction", " ".join(own.prediction_notes), "open")
+    said = f"From the network alone the law is {own.law}"
+    if own.law in ("exponential", "stretched") and own.predicted < 1:
+        said += f" with ρ = {own.predicted:.6g}"
+    if own.verdict in ("none", "undecided"):
+        return Finding("Prediction", f"{said}; the fit does not decide.", "open")
+    if own.verdict != own.law:
+        return Finding("Prediction", f"{said}; the fit says {own.verdict}.", "bad")
+    if own.fitted is None or own.fitted[1] == own.fitted[2]:
+        return Finding("Prediction", f"{said}, as fitted.")
+    within = own.fitted[1] <= own.predicted <= own.fitted[2]
+    where = "inside" if within else "outside"
+    return Finding("Prediction", f"{said}, {where} the fitted interval.", "good" if within else "bad")
+
+
+def _space(study: Study) -> Iterator[Finding]:
+    real = next((one for one in study.comparisons if one.name == "real weights"), None)
+    if real is None:
+        others = ", ".join(f"{one.verdict} that of the {one.name} kernel" for one in study.comparisons)
+        yield Finding("Function space", f"It is {others}.".replace("incomparable", "incomparable with"))
+        return
+    texts = {
+        "strictly inside": "It is a strict subset of that of the same network with real weights",
+        "strictly contains": "It strictly contains that of the same network with real weights",
+        "equal": "It is that of the same network with real weights",
+        "incomparable": "Neither it nor that of the same network with real weights lies in the other",
+    }
+    if real.verdict not in texts:
+        yield Finding("Function space", f"Whether it lies in that of real weights is {real.verdict}. {real.reason}", "open")
+        return
+    ratio = "the ratio of the eigenvalues has no single limit"
+    if real.limit_even is not None and real.limit_even == real.limit_odd:
+        limit = "infinity" if math.isinf(real.limit_even) else f"{real.limit_even:.6g}"
+        ratio = f"the ratio of the eigenvalues tends to {limit}"
+    elif real.limit_even is not None and real.limit_odd is not None and math.isnan(real.limit_odd):
+        ratio = f"on even degrees the ratio of the eigenvalues tends to {real.limit_even:.6g}"
+    yield Finding("Function space", f"{texts[real.verdict]}: {ratio}.")
+
+
+def _checks(study: Study) -> Finding:
+    found = study.certificate
+    if not isinstance(found, Certificate):
+        return Finding("Checks", f"They were not made: {found}", "open")
+    tone = {"PASS": "good", "FAIL": "bad"}.get(found.status, "open")
+    return Finding("Checks", f"{found.status}: {found.attained}.", tone)
+
+
+def _finite(found: Sampling | str) -> Finding:
+    if not isinstance(found, Sampling):
+        return Finding("Finite networks", found, "open")
+    errors = found.of("mu", found.layers[-2] if len(found.layers) > 1 else found.layers[-1])
+    first, last = errors[0], errors[-1]
+    return Finding(
+        "Finite networks",
+        f"The quasi network's outputs behind layer {first.layer} err by {_percent(first.value, first.low, first.high)} at width "
+        f"{first.width} and {_percent(last.value, last.low, last.high)} at width {last.width}, against rounded networks.",
+    )
+
+
+def _percent(value: float, low: float, high: float) -> str:
+    return f"{100 * value:.2g} % [{100 * low:.2g}, {100 * high:.2g}]"
