@@ -11,7 +11,7 @@ _TOKEN = re.compile(r"\s+|\d+(?:\.\d+)?(?:e[-+]?\d+)?|[A-Za-z]\w*'?|\*\*|<=|>=|.
 _CLOSING = {"(": ")", "[": "]"}
 _SIGNS = {"-": "−", "<": "&lt;", ">": "&gt;", "<=": "≤", ">=": "≥", "&": "&amp;", "~": "∼"}
 _UPRIGHT = {"erf", "erfc", "sin", "cos", "tanh", "sinh", "cosh", "log", "max", "min", "sign", "abs", "Var"}
-_FUNCTIONS = {"Tail": GLYPHS["tail"], "Quadrant": GLYPHS["quadrant"], "Phi": "<mi mathvariant='normal'>Φ</mi>",
+_FUNCTIONS = {"Tail": GLYPHS["tail"], "Quadrant": GLYPHS["quadrant"], "Gamma": "<mi mathvariant='normal'>Γ</mi>", "Phi": "<mi mathvariant='normal'>Φ</mi>",
               "Angle": "<mi>θ</mi>", "Sine": "<mi>s</mi>", "Arcsine": "<mi>α</mi>", "He": "<mi>He</mi>",
               "pi": "<mi>π</mi>", "E": "<mi mathvariant='normal'>E</mi>"}  # fmt: skip
 
@@ -38,6 +38,7 @@ def text_mathml(text: str) -> str:
 
 BOLD_ONE = "<mn>𝟏</mn>"
 PRIME = '<mo lspace="0" rspace="0">′</mo>'
+SPACE = ('<mspace width="0.22em"/>', "")
 Item = tuple[str, str]
 """Markup, and what is inside where it stands in brackets; else nothing."""
 
@@ -47,10 +48,12 @@ def _sequence(tokens: list[str], at: int, closing: str) -> tuple[list[Item], int
     items: list[Item] = []
     while at < len(tokens) and tokens[at] != closing:
         token = tokens[at]
+        if token in ("**", "^", "/"):
+            while items and items[-1][0] in ("", SPACE[0]):
+                items.pop()
         if token in ("**", "^") and items:
             exponent, at = _operand(tokens, at + 1)
-            base = items.pop()
-            items.append((f"<msup>{base[0]}{_bare(exponent)}</msup>", ""))
+            items.append((_raised(items.pop(), exponent), ""))
         elif token == "/" and items:
             below, at = _power(tokens, at + 1)
             above = items.pop()
@@ -66,11 +69,20 @@ def _power(tokens: list[str], at: int) -> tuple[Item, int]:
     base, at = _operand(tokens, at)
     if at < len(tokens) and tokens[at] in ("**", "^"):
         exponent, at = _operand(tokens, at + 1)
-        base = f"<msup>{base[0]}{_bare(exponent)}</msup>", ""
+        base = _raised(base, exponent), ""
     return base, at
 
 
+def _raised(base: Item, exponent: Item) -> str:
+    """A power; above an index, where there is one."""
+    if base[0].startswith("<msub>") and base[0].endswith("</msub>"):
+        return f"<msubsup>{base[0][6:-7]}{_bare(exponent)}</msubsup>"
+    return f"<msup>{base[0]}{_bare(exponent)}</msup>"
+
+
 def _operand(tokens: list[str], at: int) -> tuple[Item, int]:
+    while at < len(tokens) and tokens[at].isspace():
+        at += 1
     if at >= len(tokens):
         return ("<mrow></mrow>", ""), at
     if tokens[at] == "-":
@@ -116,7 +128,7 @@ def _space(tokens: list[str], at: int) -> Item:
     if any(_is_word(one) for one in around):
         return "<mtext>&#xA0;</mtext>", ""
     apart = all(one[:1].isalnum() or one[:1] in ")(]" for one in around)
-    return ('<mspace width="0.22em"/>' if apart else ""), ""
+    return SPACE if apart else ("", "")
 
 
 def _is_word(token: str) -> bool:

@@ -14,8 +14,8 @@ from quasintk.page.study import Study
 
 Chart = dict[str, Any]
 """title, axes, switches and series; a series is shown where every switch it names has its value chosen."""
-PARITIES = ("even degrees", "odd degrees")
-LAWS = ("fitted law", "predicted law")
+PARITIES = ("even", "odd")
+LAWS = ("fitted", "predicted")
 Points = tuple[Sequence[int], Sequence[float | None]]
 
 
@@ -125,7 +125,7 @@ def _sampled(found: Sampling) -> Chart:
                 more = {"low": low, "high": high, "joined": True}
                 series.append(_series(f"layer {layer}", colour, at, (widths, heights), **more))
     texts = [QUANTITIES[name] for name in shown]
-    chosen = QUANTITIES["mu"] if "mu" in shown else texts[0]
+    chosen = QUANTITIES["tau"] if "tau" in shown else texts[0]
     return {
         "title": "Error of the quasi network by width",
         "x": {"label": "width", "name": "width", "log": True},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 
-from quasintk.page.sampling import INPUTS, NEURONS, ROUNDINGS
+from quasintk.page.sampling import INPUTS, ROUNDINGS
 from quasintk.page.study import Settings
 
 
@@ -85,5 +85,5 @@ def _sampling(settings: Settings) -> str:
         f"X = rng.normal(size=({INPUTS}, {settings.dim}))\n"
         f"X *= {settings.dim} ** 0.5 / np.linalg.norm(X, axis=1, keepdims=True)\n"
         f"latents = qn.sample_network(kernel.network, {width}, rng)  # the first draw of width {width}\n"
-        f"print(approximation(latents, X, {roundings}, rng, {NEURONS}))"
+        f"print(approximation(latents, X, {roundings}, rng, {width}))"
     )

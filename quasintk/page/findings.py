@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from quasintk.page.sampling import Sampling
+from quasintk.page.sampling import Error, Sampling
 from quasintk.page.spectra import Curve
 from quasintk.page.study import Study
 from verify.report import Certificate
@@ -42,8 +42,8 @@ def rate_text(rate: tuple[float, float, float] | None, digits: int = DIGITS) -> 
     """rho with its interval; nothing where there is none or it is fixed by the law."""
     if rate is None:
         return ""
-    value, low, high = (f"{one:.{digits}g}" for one in rate)
-    return value if rate[1] == rate[2] else f"{value} [{low}, {high}]"
+    value, low, high = (f"{one:#.{digits}g}" for one in rate)
+    return f"{rate[0]:g}" if rate[1] == rate[2] else f"{value} [{low}, {high}]"
 
 
 def _decay(own: Curve) -> Finding:
@@ -52,7 +52,7 @@ def _decay(own: Curve) -> Finding:
     verb = f"The {own.degree[-1] + 1} eigenvalues computed decay {_ADVERBS[own.verdict]}"
     if own.fitted is None or own.fitted[1] == own.fitted[2]:
         return Finding("Decay", f"{verb}, judged by the numbers alone.")
-    return Finding("Decay", f"{verb}, ρ = {rate_text(own.fitted)} with its 95 % interval, fitted to the numbers alone.")
+    return Finding("Decay", f"{verb}, ρ = {rate_text(own.fitted)} (95 % interval), fitted to the numbers alone.")
 
 
 def _prediction(own: Curve) -> Finding:
@@ -79,9 +79,9 @@ def _space(study: Study) -> Iterator[Finding]:
         yield Finding("Function space", f"It is {others}.".replace("incomparable", "incomparable with"))
         return
     texts = {
-        "strictly inside": "It is a strict subset of that of the same network with real weights",
-        "strictly contains": "It strictly contains that of the same network with real weights",
-        "equal": "It is that of the same network with real weights",
+        "strictly inside": "The function space is a strict subset of that of the same network with real weights",
+        "strictly contains": "The function space strictly contains that of the same network with real weights",
+        "equal": "The function space is that of the same network with real weights",
         "incomparable": "Neither it nor that of the same network with real weights lies in the other",
     }
     if real.verdict not in texts:
@@ -101,20 +101,21 @@ def _checks(study: Study) -> Finding:
     if not isinstance(found, Certificate):
         return Finding("Checks", f"They were not made: {found}", "open")
     tone = {"PASS": "good", "FAIL": "bad"}.get(found.status, "open")
-    return Finding("Checks", f"{found.status}: {found.attained}.", tone)
+    return Finding("Checks", f"{found.status}: {found.attained}.".replace("sqrt(K(x,x)K(y,y))", "√(K(x, x) K(y, y))"), tone)
 
 
 def _finite(found: Sampling | str) -> Finding:
     if not isinstance(found, Sampling):
         return Finding("Finite networks", found, "open")
-    errors = found.of("mu", found.layers[-2] if len(found.layers) > 1 else found.layers[-1])
-    first, last = errors[0], errors[-1]
+    layer = found.layers[-2] if len(found.layers) > 1 else found.layers[-1]
+    first, *_, last = found.of("tau", layer)
     return Finding(
         "Finite networks",
-        f"The quasi network's outputs behind layer {first.layer} err by {_percent(first.value, first.low, first.high)} at width "
-        f"{first.width} and {_percent(last.value, last.low, last.high)} at width {last.width}, against rounded networks.",
+        f"Against rounded networks the quasi network's second moments behind layer {layer} err by {_percent(first)} at width "
+        f"{first.width}, by {_percent(last)} at width {last.width}.",
     )
 
 
-def _percent(value: float, low: float, high: float) -> str:
-    return f"{100 * value:.2g} % [{100 * low:.2g}, {100 * high:.2g}]"
+def _percent(error: Error) -> str:
+    value, low, high = (f"{100 * one:#.2g}".rstrip(".") for one in (error.value, error.low, error.high))
+    return f"{value} % [{low}, {high}]" if error.low > 0 else f"at most {high} %"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 
 from derive.dual import DualActivation
 from derive.mathml import GLYPHS, fenced, mathml, row, word
 from derive.mathtext import text_mathml
+from derive.numbers import as_text
 from derive.prediction import Prediction
 from derive.recursion import Dual
 from derive.series import SeriesDual
@@ -15,6 +17,8 @@ from derive.special import NAMES
 from derive.trace import Step, proof
 from numerics.kernel import Kernel
 
+LONGEST = 40
+"""Bits of a denominator whose decimals are written out."""
 PHI, X = "<mi>φ</mi>", "<mi>x</mi>"
 PRIME = '<mo lspace="0" rspace="0">′</mo>'
 
@@ -126,8 +130,18 @@ def formulas_of(kernel: Kernel) -> Formulas:
             )
             for layer in layers
         ),
-        tuple((text_mathml(name), str(value)) for name, value in kernel.parameters.items()),
+        tuple((text_mathml(name), number_text(value)) for name, value in kernel.parameters.items()),
     )
+
+
+def number_text(value: Fraction) -> str:
+    """The shortest text that is read back to this number: a decimal where there is one, else a fraction."""
+    rest = value.denominator
+    for prime in (2, 5):
+        while rest % prime == 0:
+            rest //= prime
+    short = value.denominator.bit_length() <= LONGEST
+    return format(Decimal(value.numerator) / Decimal(value.denominator), "f") if rest == 1 and short else as_text(value)
 
 
 def law_mathml(prediction: Prediction) -> str:

@@ -8,7 +8,8 @@
     "M0,-1.3L1.3,0L0,1.3L-1.3,0z",
     "M0,1.2L1.1,-.8H-1.1z",
   ];
-  const RADIUS = 3.4, NEAR = 40, MARGIN = { top: 14, right: 14, bottom: 44, left: 64 };
+  const SIZES = [3.7, 3.5, 3.7, 2.9, 3.2]; // what lies behind still shows
+  const RADIUS = 3.5, DODGE = 7, NEAR = 40, MARGIN = { top: 14, right: 14, bottom: 44, left: 64 };
 
   function element(name, attributes = {}, ...children) {
     const made = document.createElement(name);
@@ -65,11 +66,11 @@
     return found;
   }
 
-  function axis(values, log, count, isX) {
+  function axis(values, log, count, isX, wide = 0.02) {
     if (!values.length) return { low: 0, high: 1, ticks: [] };
     let low = Math.min(...values), high = Math.max(...values);
     if (!log && !isX) low = Math.min(low, 0);
-    const pad = (high - low || 1) * (isX ? 0.02 : 0.05);
+    const pad = (high - low || 1) * (isX ? wide : 0.05);
     [low, high] = [low - (log || isX ? pad : 0), high + pad];
     const distinct = [...new Set(values)];
     if (isX && log && distinct.length <= 8) {
@@ -145,7 +146,7 @@
       const shape = plain ? 0 : colour % SHAPES.length;
       return drawn(parent, "path", {
         class: `point${plain ? "" : ` c${colour % 5}`}${hollow ? " hollow" : ""}`,
-        d: SHAPES[shape], transform: `translate(${x.toFixed(2)},${y.toFixed(2)}) scale(${RADIUS})`, "vector-effect": "non-scaling-stroke",
+        d: SHAPES[shape], transform: `translate(${x.toFixed(2)},${y.toFixed(2)}) scale(${plain ? RADIUS : SIZES[colour % SIZES.length]})`, "vector-effect": "non-scaling-stroke",
       });
     }
 
@@ -155,12 +156,17 @@
 
     u(x) { return this.log.x ? Math.log10(x) : x; }
     v(log) { return this.log.y ? log : log === null ? 0 : 10 ** log; }
-    usable(one, i) { return one.log10[i] !== null && (!this.log.x || one.x[i] > 0); }
+    usable(one, i) { return (one.log10[i] !== null || one.high) && (!this.log.x || one.x[i] > 0); }
+
+    // Where a value is drawn: 0 with an interval stands at the interval's end on a logarithmic axis.
+    height(one, i) { return this.v(one.log10[i] ?? (this.log.y ? one.high?.[i] ?? null : null)); }
 
     points(shown) {
       const found = [];
       for (const one of shown.filter((s) => s.kind === "points")) {
-        one.x.forEach((x, i) => { if (this.usable(one, i)) found.push({ one, i, x, log: one.log10[i] }); });
+        one.x.forEach((x, i) => {
+          if (this.usable(one, i) && this.height(one, i) !== null) found.push({ one, i, x, log: one.log10[i] });
+        });
       }
       return found;
     }
@@ -169,9 +175,9 @@
       const width = this.plot.clientWidth, height = width < 520 ? 300 : 380;
       if (!width) return;
       const shown = this.visible(), points = this.points(shown);
-      const ends = points.flatMap((p) => [p.log, p.one.low?.[p.i] ?? p.log, p.one.high?.[p.i] ?? p.log]);
-      const X = axis(points.map((p) => this.u(p.x)), this.log.x, width < 520 ? 5 : 8, true);
-      const Y = axis(ends.map((log) => this.v(log)), this.log.y, 7, false);
+      const ends = points.flatMap((p) => [this.height(p.one, p.i), ...[p.one.low?.[p.i], p.one.high?.[p.i]].filter((log) => log != null).map((log) => this.v(log))]);
+      const X = axis(points.map((p) => this.u(p.x)), this.log.x, width < 520 ? 5 : 8, true, shown.some((one) => one.joined) ? 0.06 : 0.02);
+      const Y = axis(ends, this.log.y, 7, false);
       const right = width - MARGIN.right, bottom = height - MARGIN.bottom;
       const px = (u) => MARGIN.left + (u - X.low) / (X.high - X.low) * (right - MARGIN.left);
       const py = (v) => bottom - (v - Y.low) / (Y.high - Y.low) * (bottom - MARGIN.top);
@@ -196,12 +202,12 @@
       const inside = drawn(svg, "g", { "clip-path": `url(#${id}-clip)` });
       for (const one of shown) this.curve(inside, one, px, py);
       for (const p of points) {
-        [p.px, p.py] = [px(this.u(p.x)), py(this.v(p.log))];
+        [p.px, p.py] = [px(this.u(p.x)) + this.aside(p.one), py(this.height(p.one, p.i))];
         if (p.one.high) {
-          const low = p.one.low[p.i] === null ? bottom + 6 : py(this.v(p.one.low[p.i]));
+          const low = p.one.low[p.i] === null && this.log.y ? bottom + 6 : py(this.v(p.one.low[p.i]));
           drawn(inside, "path", { class: `bar c${p.one.colour}`, d: `M${p.px},${low}V${py(this.v(p.one.high[p.i] ?? p.log))}` });
         }
-        p.mark = this.marker(inside, p.one.colour, p.px, p.py, p.one.hollow);
+        this.marker(inside, p.one.colour, p.px, p.py, p.one.hollow || p.log === null);
       }
       this.halo = drawn(svg, "circle", { class: "halo", r: RADIUS + 3, visibility: "hidden" });
       this.shown = points;
@@ -209,11 +215,14 @@
       this.look(null);
     }
 
+    // Bars of one width stand side by side.
+    aside(one) { return one.joined ? (one.colour - 1) * DODGE : 0; }
+
     curve(parent, one, px, py) {
       if (one.kind !== "line" && !one.joined) return;
-      const path = one.x.map((x, i) => [x, i]).filter(([, i]) => this.usable(one, i))
-        .map(([x, i]) => `${px(this.u(x)).toFixed(2)},${py(this.v(one.log10[i])).toFixed(2)}`);
-      const kind = one.kind === "line" ? `law${one.at.law === "fitted law" ? " dashed" : ""}` : "joint";
+      const path = one.x.map((x, i) => [x, i]).filter(([, i]) => this.usable(one, i) && (one.log10[i] !== null || !this.log.y))
+        .map(([x, i]) => `${(px(this.u(x)) + this.aside(one)).toFixed(2)},${py(this.height(one, i)).toFixed(2)}`);
+      const kind = one.kind === "line" ? `law${one.at.law === "fitted" ? " dashed" : ""}` : "joint";
       if (path.length > 1) drawn(parent, "path", { class: `${kind} c${one.colour}`, d: `M${path.join("L")}` });
     }
 

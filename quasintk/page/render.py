@@ -7,7 +7,9 @@ import hashlib
 import json
 import os
 import platform
+import re
 from collections.abc import Iterator
+from html import escape
 from importlib.metadata import version
 from importlib.resources import files
 from typing import Any
@@ -77,12 +79,13 @@ def _environment() -> Any:
     )
     environment.filters |= {
         "math": lambda markup: Markup(f"<math>{markup}</math>"),
-        "displayed": lambda markup: Markup(f'<math display="block">{markup}</math>'),
+        "displayed": lambda markup: Markup(f'<math displaystyle="true"><mrow>{markup}</mrow></math>'),
         "decimal": decimal,
         "error": lambda value: f"{value:.1e}",
         "rate": lambda rate: rate_text(rate, 6),
-        "number": lambda value: f"{value:.6g}",
-        "percent": percent,
+        "number": lambda value: Markup(_number(value)),
+        "prose": lambda text: Markup(_prose(text)),
+        "percent": lambda value: Markup(_prose(percent(value))),
     }
     return environment
 
@@ -100,6 +103,23 @@ def _json(value: Any) -> str:
 def _address(text: str, kind: str) -> str:
     """The text itself as a link's address."""
     return f"data:{kind};charset=utf-8,{quote(text, safe=',-._~:;=()*')}"
+
+
+def _number(value: float) -> str:
+    """Six digits; powers of ten as such."""
+    mantissa, _, power = f"{value:.6g}".partition("e")
+    plain = {"inf": "∞", "-inf": "−∞", "nan": "–"}.get(mantissa, mantissa)
+    return f"{plain}·10<sup>{int(power)}</sup>".replace("-", "−") if power else plain
+
+
+def _prose(text: str) -> str:
+    """A message's formulas with raised exponents and the field's letters, escaped."""
+    for name, sign in (("sqrt(K(x,x)K(y,y))", "√(K(x, x) K(y, y))"), ("sqrt(k)", "√k"), (">>", "≫")):
+        text = text.replace(name, sign)
+    for name, letter in (("rho", "ρ"), ("Gamma", "Γ"), ("gamma", "γ")):
+        text = re.sub(rf"\b{name}\b", letter, text)
+    text = re.sub(r"(\d)e([-+]\d+)\b", lambda found: f"{found[1]}·10^{int(found[2])}", text)
+    return re.sub(r"\^(-?[\d.]*\d|[a-z]\b)", r"<sup>\1</sup>", escape(text)).replace("<sup>-", "<sup>−")
 
 
 def _gates(certificate: Certificate) -> Iterator[tuple[str, str, list[Any]]]:

@@ -13,9 +13,9 @@ from quasintk.studies.statistics import mean_over
 from verify.approximation import Deviation, LayerApproximation, approximation
 from verify.latents import sample_network
 
-ROUNDINGS = {16: 4000, 32: 2000, 64: 1000, 128: 600, 256: 300}
+ROUNDINGS = {8: 16000, 16: 8000, 32: 4000, 64: 2000, 128: 1000}
 """Rounded networks for each draw of latents, by width."""
-DRAWS, INPUTS, NEURONS = 6, 4, 64
+DRAWS, INPUTS = 6, 8
 QUANTITIES = {
     "nu": "mean before the activation",
     "sig2": "variance before the activation",
@@ -56,7 +56,6 @@ class Sampling:
     roundings: tuple[tuple[int, int], ...]
     draws: int
     inputs: int
-    neurons: int
 
     def of(self, quantity: str, layer: int) -> tuple[Error, ...]:
         """One quantity's errors in one layer, by width."""
@@ -85,7 +84,7 @@ def sampling(network: Network, dim: int, seed: int, watch: Callable[[str], None]
         draws = [_drawn(network, dim, width, roundings, rng) for _ in range(DRAWS)]
         for layers in zip(*draws, strict=True):
             errors += _errors(layers, width)
-    return Sampling(tuple(errors), tuple(ROUNDINGS.items()), DRAWS, INPUTS, NEURONS)
+    return Sampling(tuple(errors), tuple(ROUNDINGS.items()), DRAWS, INPUTS)
 
 
 def _drawn(
@@ -93,7 +92,7 @@ def _drawn(
 ) -> tuple[LayerApproximation, ...]:
     X = rng.normal(size=(INPUTS, dim))
     X *= math.sqrt(dim) / np.linalg.norm(X, axis=1, keepdims=True)
-    return approximation(sample_network(network, width, rng), X, roundings, rng, NEURONS).layers
+    return approximation(sample_network(network, width, rng), X, roundings, rng, width).layers
 
 
 def _errors(layers: tuple[LayerApproximation, ...], width: int) -> list[Error]:

@@ -162,6 +162,7 @@ def _line(prediction: Prediction, logs: list[float | None], parity: int) -> Iter
 
 
 def _sentence(text: str) -> str:
-    """With a capital and a full stop."""
-    text = text.strip()
-    return text and f"{text[0].upper()}{text[1:].rstrip('.')}."
+    """With a full stop, and a capital where a word stands first."""
+    text = text.strip().rstrip(".")
+    first = text[:1].upper() if text.partition(" ")[0].isalpha() else text[:1]
+    return text and f"{first}{text[1:]}."

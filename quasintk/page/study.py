@@ -8,11 +8,11 @@ from typing import Any
 
 from derive.activation import Activation
 from derive.errors import QuasintkError
-from derive.numbers import as_text, exact
+from derive.numbers import exact
 from derive.weights import WeightLaw, weight_law
 from numerics.kernel import Kernel
 from quasintk.page.comparisons import Comparison, comparisons
-from quasintk.page.formulas import Formulas, formulas_of
+from quasintk.page.formulas import Formulas, formulas_of, number_text
 from quasintk.page.sampling import Sampling, sampling
 from quasintk.page.spectra import Curve, curves
 from quasintk.pipeline import kernel
@@ -131,7 +131,7 @@ def study_of(
         raise ValueError(f"degrees must be an integer from 8 to 1000, got {degrees!r}.")
     seconds_of(budget)
     settings = Settings(
-        activation, depth, law_text(law), *(as_text(exact(one, name)) for one, name in ((W_std, "W_std"), (b_std, "b_std"))),
+        activation, depth, law_text(law), number_text(exact(W_std, "W_std")), number_text(exact(b_std, "b_std")),
         parameterization, get, dim, degrees, budget if isinstance(budget, str) else f"{budget:g}s", seed,
     )  # fmt: skip
     phi = Activation(activation)
