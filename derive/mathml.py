@@ -96,8 +96,10 @@ def indexed(name: str) -> str:
 def _place(factor: Any) -> int:
     """Numbers first, then r and the scales, then the rest: r sigma_w^2 m."""
     name = str(factor.as_base_exp()[0])
-    return -1 if factor.is_number else next(
-        (i for i, first in enumerate(_FIRST) if name.startswith(first)), len(_FIRST)
+    return (
+        -1
+        if factor.is_number
+        else next((i for i, first in enumerate(_FIRST) if name.startswith(first)), len(_FIRST))
     )
 
 
@@ -219,9 +221,7 @@ class _MathMLPrinter(Printer):  # type: ignore[misc]  # SymPy is untyped
     def _of_cosine(self, name: str, expr: Any) -> str:
         a, b, c = expr.args
         below = f"<msqrt>{self._product([a, b])}</msqrt>"
-        return call(
-            f"<mi mathvariant='normal'>{name}</mi>", [f"<mfrac>{self._print(c)}{below}</mfrac>"]
-        )
+        return call(f"<mi mathvariant='normal'>{name}</mi>", [f"<mfrac>{self._print(c)}{below}</mfrac>"])
 
     def _print_Tail(self, expr: Any) -> str:
         h, var, shift = expr.args
@@ -242,9 +242,7 @@ class _MathMLPrinter(Printer):  # type: ignore[misc]  # SymPy is untyped
         return text if shift == 0 else row(self._print(sympy.exp(shift)), TIMES, text)
 
     def _print_Relational(self, expr: Any) -> str:
-        return row(
-            self._print(expr.lhs), f"<mo>{_RELATIONS[expr.rel_op]}</mo>", self._print(expr.rhs)
-        )
+        return row(self._print(expr.lhs), f"<mo>{_RELATIONS[expr.rel_op]}</mo>", self._print(expr.rhs))
 
     def _print_And(self, expr: Any) -> str:
         return row(*sorted(map(self._print, expr.args)), between=word("and"))

@@ -19,8 +19,8 @@ _FUNCTIONS = {"Tail": GLYPHS["tail"], "Quadrant": GLYPHS["quadrant"], "Gamma": "
 def text_mathml(text: str) -> str:
     """The markup of a formula's text, without the `math` element around it.
 
-    Powers are raised, quotients stacked, names written as in `derive.mathml`; brackets that do not match, and signs
-    that are not known, stay as they are.
+    Powers are raised, quotients stacked, names written as in `derive.mathml`; brackets that stay
+    open are closed, and signs that are not known stay as they are.
 
     Parameters
     ----------
@@ -98,13 +98,23 @@ def _atom(tokens: list[str], at: int, called: bool = False) -> tuple[Item, int]:
     if token in _CLOSING:
         items, end = _sequence(tokens, at + 1, _CLOSING[token])
         inside = "".join(markup for markup, _ in items)
-        plain = token == "(" and not called and not any(markup.startswith("<mo>") for markup, _ in items if markup != TIMES)
+        plain = (
+            token == "("
+            and not called
+            and not any(markup.startswith("<mo>") for markup, _ in items if markup != TIMES)
+        )
         return (row(inside, "") if plain else fenced(inside, fences=token + _CLOSING[token]), inside), end + 1
     if token == "*":
         return (TIMES, ""), at + 1
     if token == "1" and following == "(":
         return (BOLD_ONE, ""), at + 1
-    if token == "x" and tokens[at - 2 : at] and tokens[at - 2][0].isdigit() and at + 2 < len(tokens) and tokens[at + 2].isdigit():
+    if (
+        token == "x"
+        and tokens[at - 2 : at]
+        and tokens[at - 2][0].isdigit()
+        and at + 2 < len(tokens)
+        and tokens[at + 2].isdigit()
+    ):
         return ("<mo>×</mo>", ""), at + 1
     if token[0].isdigit():
         return (f"<mn>{token}</mn>", ""), at + 1

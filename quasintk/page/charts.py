@@ -99,11 +99,14 @@ def _ratio(study: Study) -> Chart:
     for one in study.comparisons:
         if one.degree:
             points = one.degree, one.log10_ratio
-            series += _by_parity(one.name, names.index(one.name) + 1, {"kernel": one.name}, points, one.rel_error)
+            series += _by_parity(
+                one.name, names.index(one.name) + 1, {"kernel": one.name}, points, one.rel_error
+            )
     return {
         "title": "Ratio of eigenvalues by degree",
         "x": {"label": "degree k", "name": "k"},
         "y": {"label": "λ of this kernel / λ of the other", "name": "ratio"},
+        "unit": True,
         "switches": [
             _switch("kernel", "The other", names, names, many=True, role="colour", first=1),
             _switch("parity", "Degrees", PARITIES, PARITIES, many=True, role="fill"),
@@ -120,7 +123,9 @@ def _sampled(found: Sampling) -> Chart:
         for colour, layer in enumerate(found.layers):
             if errors := found.of(quantity, layer):
                 widths = [one.width for one in errors]
-                heights, low, high = ([_log10(getattr(one, end)) for one in errors] for end in ("value", "low", "high"))
+                heights, low, high = (
+                    [_log10(getattr(one, end)) for one in errors] for end in ("value", "low", "high")
+                )
                 at = {"layer": f"layer {layer}", "quantity": QUANTITIES[quantity]}
                 more = {"low": low, "high": high, "joined": True}
                 series.append(_series(f"layer {layer}", colour, at, (widths, heights), **more))
@@ -151,7 +156,9 @@ def _by_parity(
         yield _series(name, colour, {**at, "parity": text}, part, error=finite, hollow=bool(parity))
 
 
-def _series(name: str, colour: int, at: dict[str, str], points: Points, kind: str = "points", **more: Any) -> Chart:
+def _series(
+    name: str, colour: int, at: dict[str, str], points: Points, kind: str = "points", **more: Any
+) -> Chart:
     lists = {"x": list(points[0]), "log10": list(points[1])}
     return {"name": name, "colour": colour, "at": at, "kind": kind, **lists, **more}
 

@@ -37,7 +37,7 @@ def commands(settings: Settings) -> Commands:
     return Commands(
         study=f"quasintk study {start}{tail}{get}{sphere}{sampled} -o report.html",
         derive=f"quasintk derive {start}{tail}{get}",
-        kernel=f"import quasintk as qn\n\nkernel = qn.kernel({settings.expression!r}{options}{derived})\nprint(*kernel.trace, sep=\"\\n\")",
+        kernel=f'import quasintk as qn\n\nkernel = qn.kernel({settings.expression!r}{options}{derived})\nprint(*kernel.trace, sep="\\n")',
         eigen=f"quasintk eigen {start}{tail}{sphere}{get} --fit --predict",
         spectrum=f"values = qn.spectrum(kernel, dim={settings.dim}, degrees={settings.degrees})\n"
         f"print(values.eigenvalue, values.rel_error)\nprint(qn.fit_decay(values))\nprint(qn.predict_decay(kernel, dim={settings.dim}))",
@@ -72,9 +72,7 @@ def _compare(settings: Settings, options: str, derived: str) -> str:
         )
         others.append(f"qn.kernel({settings.expression!r}{kept}{derived})")
     listed = "".join(f"    {other},\n" for other in others)
-    return (
-        f"for other in (\n{listed}):\n    print(qn.compare(kernel, other, dim={settings.dim}, degrees={settings.degrees}))"
-    )
+    return f"for other in (\n{listed}):\n    print(qn.compare(kernel, other, dim={settings.dim}, degrees={settings.degrees}))"
 
 
 def _sampling(settings: Settings) -> str:

@@ -52,7 +52,9 @@ def _decay(own: Curve) -> Finding:
     verb = f"The {own.degree[-1] + 1} eigenvalues computed decay {_ADVERBS[own.verdict]}"
     if own.fitted is None or own.fitted[1] == own.fitted[2]:
         return Finding("Decay", f"{verb}, judged by the numbers alone.")
-    return Finding("Decay", f"{verb}, ρ = {rate_text(own.fitted)} (95 % interval), fitted to the numbers alone.")
+    return Finding(
+        "Decay", f"{verb}, ρ = {rate_text(own.fitted)} (95 % interval), fitted to the numbers alone."
+    )
 
 
 def _prediction(own: Curve) -> Finding:
@@ -85,7 +87,11 @@ def _space(study: Study) -> Iterator[Finding]:
         "incomparable": "Neither it nor that of the same network with real weights lies in the other",
     }
     if real.verdict not in texts:
-        yield Finding("Function space", f"Whether it lies in that of real weights is {real.verdict}. {real.reason}", "open")
+        yield Finding(
+            "Function space",
+            f"Whether it lies in that of real weights is {real.verdict}. {real.reason}",
+            "open",
+        )
         return
     ratio = "the ratio of the eigenvalues has no single limit"
     if real.limit_even is not None and real.limit_even == real.limit_odd:
@@ -101,7 +107,11 @@ def _checks(study: Study) -> Finding:
     if not isinstance(found, Certificate):
         return Finding("Checks", f"They were not made: {found}", "open")
     tone = {"PASS": "good", "FAIL": "bad"}.get(found.status, "open")
-    return Finding("Checks", f"{found.status}: {found.attained}.".replace("sqrt(K(x,x)K(y,y))", "√(K(x, x) K(y, y))"), tone)
+    return Finding(
+        "Checks",
+        f"{found.status}: {found.attained}.".replace("sqrt(K(x,x)K(y,y))", "√(K(x, x) K(y, y))"),
+        tone,
+    )
 
 
 def _finite(found: Sampling | str) -> Finding:

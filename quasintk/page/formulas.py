@@ -141,7 +141,11 @@ def number_text(value: Fraction) -> str:
         while rest % prime == 0:
             rest //= prime
     short = value.denominator.bit_length() <= LONGEST
-    return format(Decimal(value.numerator) / Decimal(value.denominator), "f") if rest == 1 and short else as_text(value)
+    return (
+        format(Decimal(value.numerator) / Decimal(value.denominator), "f")
+        if rest == 1 and short
+        else as_text(value)
+    )
 
 
 def law_mathml(prediction: Prediction) -> str:
@@ -163,7 +167,11 @@ def law_mathml(prediction: Prediction) -> str:
         rho = mathml(prediction.exact) if prediction.exact is not None else _number(prediction.rate)
         parts.append(f"<msup>{fenced(rho) if prediction.exact is not None else rho}{k}</msup>")
     if prediction.stretch is not None:
-        root = f"<msup>{k}<mrow><mn>2</mn><mo>/</mo><mn>3</mn></mrow></msup>" if prediction.rate == 1 else f"<msqrt>{k}</msqrt>"
+        root = (
+            f"<msup>{k}<mrow><mn>2</mn><mo>/</mo><mn>3</mn></mrow></msup>"
+            if prediction.rate == 1
+            else f"<msqrt>{k}</msqrt>"
+        )
         exponent = row(_number(-prediction.stretch), '<mspace width="0.17em"/>', root)
         parts.append(f"<msup><mi mathvariant='normal'>e</mi>{exponent}</msup>")
     if prediction.oscillation is not None:
@@ -184,7 +192,11 @@ def _number(value: float) -> str:
 
 def _fraction(value: Fraction) -> str:
     whole = value.denominator == 1
-    return f"<mn>{value}</mn>" if whole else f"<mfrac><mn>{value.numerator}</mn><mn>{value.denominator}</mn></mfrac>"
+    return (
+        f"<mn>{value}</mn>"
+        if whole
+        else f"<mfrac><mn>{value.numerator}</mn><mn>{value.denominator}</mn></mfrac>"
+    )
 
 
 def _phi_of(argument: str, prime: str = "") -> str:
@@ -216,7 +228,11 @@ def _dual(dual: Dual) -> Dualised:
         slopes = text_mathml("sum_j h'_j(q_1) h'_j(q_2) rho^j".replace("h'_j", "g_j"))
         lines = (Line(definitions[0], series), Line(definitions[1], slopes))
         meanings = (
-            Line(text_mathml("h_j(q)"), text_mathml("E[phi(sqrt(q) z) He_j(z)] / sqrt(j!)"), word("z standard normal; g likewise, of φ′")),
+            Line(
+                text_mathml("h_j(q)"),
+                text_mathml("E[phi(sqrt(q) z) He_j(z)] / sqrt(j!)"),
+                word("z standard normal; g likewise, of φ′"),
+            ),
         )
         return Dualised(lines, meanings, closed=False, reason=dual.reason, **common)
     return Dualised(_closed(dual, definitions), _meanings(dual), closed=True, reason="", **common)
@@ -232,10 +248,10 @@ def _closed(dual: DualActivation, definitions: tuple[str, str]) -> tuple[Line, .
 
 
 def _meanings(dual: DualActivation) -> tuple[Line, ...]:
-    used = {type(one).__name__ for form in (dual.phi, dual.dphi, dual.phi_diagonal) for one in form.atoms(*NAMES)}
-    return tuple(
-        Line(*map(text_mathml, texts)) for name, texts in _MEANINGS.items() if name in used
-    )
+    used = {
+        type(one).__name__ for form in (dual.phi, dual.dphi, dual.phi_diagonal) for one in form.atoms(*NAMES)
+    }
+    return tuple(Line(*map(text_mathml, texts)) for name, texts in _MEANINGS.items() if name in used)
 
 
 def _step(step: Step) -> ProofStep:

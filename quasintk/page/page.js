@@ -181,7 +181,7 @@
       const right = width - MARGIN.right, bottom = height - MARGIN.bottom;
       const px = (u) => MARGIN.left + (u - X.low) / (X.high - X.low) * (right - MARGIN.left);
       const py = (v) => bottom - (v - Y.low) / (Y.high - Y.low) * (bottom - MARGIN.top);
-      const svg = document.createElementNS(SVG, "svg"), id = this.figure.dataset.chart;
+      const svg = document.createElementNS(SVG, "svg"), id = `chart-${this.figure.dataset.chart}`, unit = this.log.y ? 0 : 1;
       for (const [key, value] of Object.entries({ viewBox: `0 0 ${width} ${height}`, height, role: "img", "aria-labelledby": `${id}-title ${id}-desc` })) svg.setAttribute(key, value);
       drawn(svg, "title", { id: `${id}-title` }, this.data.title);
       drawn(svg, "desc", { id: `${id}-desc` }, this.description(points));
@@ -193,8 +193,7 @@
         drawn(svg, "text", { x: px(at), y: bottom + 18, "text-anchor": "middle" }, label);
       }
       for (const [at, label] of Y.ticks) {
-        const one = this.log.y ? at === 0 && id === "ratio" : at === 1 && id === "ratio";
-        drawn(svg, "line", { class: one ? "unit" : "grid", x1: MARGIN.left, x2: right, y1: py(at), y2: py(at) });
+        drawn(svg, "line", { class: this.data.unit && at === unit ? "unit" : "grid", x1: MARGIN.left, x2: right, y1: py(at), y2: py(at) });
         drawn(svg, "text", { x: MARGIN.left - 8, y: py(at) + 4, "text-anchor": "end" }, label);
       }
       drawn(svg, "text", { class: "title", x: (MARGIN.left + right) / 2, y: height - 6, "text-anchor": "middle" }, this.data.x.label);
@@ -300,13 +299,19 @@
   document.getElementById("theme").append(theme);
 
   // Without a script, and on paper, everything is open.
-  const folded = [...document.querySelectorAll("details.folded")];
-  const paper = matchMedia("print");
-  for (const one of folded) one.open = paper.matches;
-  paper.addEventListener("change", () => {
-    for (const one of folded) {
-      if (paper.matches) one.dataset.was = one.open;
-      one.open = paper.matches || one.dataset.was === "true";
-    }
-  });
+  const folded = [...document.querySelectorAll("details.folded")], paper = matchMedia("print");
+  let before = null;
+  function unfold() {
+    before ??= folded.map((one) => one.open);
+    for (const one of folded) one.open = true;
+  }
+  function restore() {
+    before?.forEach((open, i) => { folded[i].open = open; });
+    before = null;
+  }
+  for (const one of folded) one.open = false;
+  if (paper.matches) unfold();
+  paper.addEventListener("change", () => (paper.matches ? unfold() : restore()));
+  addEventListener("beforeprint", unfold);
+  addEventListener("afterprint", restore);
 })();

@@ -49,7 +49,9 @@ def html_of(study: Study) -> str:
             commands=commands(study.settings),
             certificate=certificate,
             gates=list(_gates(certificate)) if certificate else [],
-            depth_curves=[one for one in study.curves if one.depth == study.settings.depth and not one.failure],
+            depth_curves=[
+                one for one in study.curves if one.depth == study.settings.depth and not one.failure
+            ],
             failures=list(dict.fromkeys(one.failure for one in study.curves if one.failure)),
             charts=charts,
             data=_json(charts),

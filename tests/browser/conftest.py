@@ -68,7 +68,12 @@ def opened(chromium, address):
         tab = context.new_page()
         tab.on("console", lambda message: complaints.append(f"console {message.type}: {message.text}"))
         tab.on("pageerror", lambda error: complaints.append(f"error: {error}"))
-        tab.on("request", lambda found: found.url.startswith(("file:", "data:")) or complaints.append(f"request: {found.url}"))
+        tab.on(
+            "request",
+            lambda found: (
+                found.url.startswith(("file:", "data:")) or complaints.append(f"request: {found.url}")
+            ),
+        )
         tab.goto(address)
         return tab
 
