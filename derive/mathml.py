@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
-from typing import Any
+from typing import Any, ClassVar
 
 import sympy
 from sympy.printing.printer import Printer
@@ -61,7 +61,7 @@ def word(text: str) -> str:
 
 def fenced(*parts: str, fences: str = "()") -> str:
     """Markup between brackets that grow with it."""
-    left, right = fences
+    left, right = fences[0], fences[1]
     return f"<mrow><mo>{left}</mo>{''.join(parts)}<mo>{right}</mo></mrow>"
 
 
@@ -104,7 +104,7 @@ def _place(factor: Any) -> int:
 
 
 class _MathMLPrinter(Printer):  # type: ignore[misc]  # SymPy is untyped
-    _default_settings = {"order": None}
+    _default_settings: ClassVar[dict[str, Any]] = {"order": None}
 
     def emptyPrinter(self, expr: Any) -> str:
         return f"<mtext>{escape(str(expr))}</mtext>"

@@ -127,7 +127,7 @@ def _sampled(found: Sampling) -> Chart:
                     [_log10(getattr(one, end)) for one in errors] for end in ("value", "low", "high")
                 )
                 at = {"layer": f"layer {layer}", "quantity": QUANTITIES[quantity]}
-                more = {"low": low, "high": high, "joined": True}
+                more: dict[str, Any] = {"low": low, "high": high, "joined": True}
                 series.append(_series(f"layer {layer}", colour, at, (widths, heights), **more))
     texts = [QUANTITIES[name] for name in shown]
     chosen = QUANTITIES["tau"] if "tau" in shown else texts[0]

@@ -17,14 +17,12 @@ LN10 = math.log(10)
 
 @dataclass(frozen=True)
 class Comparison:
-    """This kernel, A, against another, B, from `numerics.inclusion.compare`.
+    """The page's kernel, A, against another, B, from `numerics.inclusion.compare`.
 
     Attributes
     ----------
     name : str
         Of B.
-    python : str
-        B in Python.
     verdict : str
         What A's function space is to B's; "not known" where they cannot be compared.
     reason : str
@@ -41,7 +39,6 @@ class Comparison:
     """
 
     name: str
-    python: str
     verdict: str
     reason: str
     degree: tuple[int, ...] = ()
@@ -59,32 +56,26 @@ def comparisons(
     own: Kernel, real: Kernel, law: WeightLaw, dim: int, degrees: int, watch: Callable[[str], None]
 ) -> tuple[Comparison, ...]:
     """Against the Gaussian and the Laplace kernel of length scale 1, and the same network with real weights, where they differ."""
-    others = [
-        ("Gaussian", "qn.baselines.gaussian(1)", gaussian(1)),
-        ("Laplace", "qn.baselines.laplace(1)", laplace(1)),
-        ("real weights", "real", real),
-    ]
-    return tuple(
-        _comparison(name, python, own, other, dim, degrees, watch)
-        for name, python, other in others[: 3 if law.rounded else 2]
-    )
+    others = [("Gaussian", gaussian(1)), ("Laplace", laplace(1))]
+    if law.rounded:
+        others.append(("real weights", real))
+    return tuple(_comparison(name, own, other, dim, degrees, watch) for name, other in others)
 
 
 def _comparison(
-    name: str, python: str, own: Kernel, other: Kernel, dim: int, degrees: int, watch: Callable[[str], None]
+    name: str, own: Kernel, other: Kernel, dim: int, degrees: int, watch: Callable[[str], None]
 ) -> Comparison:
     watch(f"comparing with {name}")
     try:
-        return _plain(name, python, compare(own, other, dim, degrees=degrees))
+        return _plain(name, compare(own, other, dim, degrees=degrees))
     except QuasintkError as error:
-        return Comparison(name, python, "not known", str(error))
+        return Comparison(name, "not known", str(error))
 
 
-def _plain(name: str, python: str, found: Inclusion) -> Comparison:
+def _plain(name: str, found: Inclusion) -> Comparison:
     logs = (log / LN10 if math.isfinite(log) else None for log in found.log_ratio.tolist())
     return Comparison(
         name,
-        python,
         found.verdict,
         found.reason,
         tuple(found.degree.tolist()),

@@ -33,9 +33,8 @@ class Finding:
 
 def findings(study: Study) -> tuple[Finding, ...]:
     """How the eigenvalues decay, what was predicted, which space lies in which, and whether the kernel was borne out."""
-    return tuple(
-        [_decay(study.own), _prediction(study.own), *_space(study), _checks(study), _finite(study.sampling)]
-    )
+    own = study.own
+    return (_decay(own), _prediction(own), *_space(study), _checks(study), _finite(study.sampling))
 
 
 def rate_text(rate: tuple[float, float, float] | None, digits: int = DIGITS) -> str:

@@ -218,14 +218,14 @@ _MEANINGS = {
 def _dual(dual: Dual) -> Dualised:
     steps = tuple(_step(one) for one in proof(dual))
     certificate = dual.certificate
-    common = {"digits": certificate.digits, "points": certificate.points, "steps": steps}
+    found = (certificate.digits, certificate.points)
     definitions = (
         row(_KAPPA, "<mo>=</mo>", _expectation(_phi_of(_U), _phi_of(_V))),
         row(_KAPPA_DOT, "<mo>=</mo>", _expectation(_phi_of(_U, PRIME), _phi_of(_V, PRIME))),
     )
     if isinstance(dual, SeriesDual):
         series = text_mathml("sum_j h_j(q_1) h_j(q_2) rho^j")
-        slopes = text_mathml("sum_j h'_j(q_1) h'_j(q_2) rho^j".replace("h'_j", "g_j"))
+        slopes = text_mathml("sum_j g_j(q_1) g_j(q_2) rho^j")
         lines = (Line(definitions[0], series), Line(definitions[1], slopes))
         meanings = (
             Line(
@@ -234,8 +234,8 @@ def _dual(dual: Dual) -> Dualised:
                 word("z standard normal; g likewise, of φ′"),
             ),
         )
-        return Dualised(lines, meanings, closed=False, reason=dual.reason, **common)
-    return Dualised(_closed(dual, definitions), _meanings(dual), closed=True, reason="", **common)
+        return Dualised(lines, meanings, *found, False, dual.reason, steps)
+    return Dualised(_closed(dual, definitions), _meanings(dual), *found, True, "", steps)
 
 
 def _closed(dual: DualActivation, definitions: tuple[str, str]) -> tuple[Line, ...]:
