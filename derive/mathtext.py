@@ -56,12 +56,21 @@ def _sequence(tokens: list[str], at: int, closing: str) -> tuple[list[Item], int
             items.append((_raised(items.pop(), exponent), ""))
         elif token == "/" and items:
             below, at = _power(tokens, at + 1)
-            above = items.pop()
+            above = _product(items)
             items.append((f"<mfrac>{_bare(above)}{_bare(below)}</mfrac>", ""))
         else:
             item, at = _atom(tokens, at)
             items.append(item)
     return items, at
+
+
+def _product(items: list[Item]) -> Item:
+    """The factors at the end, taken off: a*b/c is the product over c."""
+    above = items.pop()
+    while len(items) > 1 and items[-1][0] == TIMES:
+        items.pop()
+        above = row(items.pop()[0], TIMES, above[0]), ""
+    return above
 
 
 def _power(tokens: list[str], at: int) -> tuple[Item, int]:

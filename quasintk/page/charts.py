@@ -130,13 +130,12 @@ def _sampled(found: Sampling) -> Chart:
                 more: dict[str, Any] = {"low": low, "high": high, "joined": True}
                 series.append(_series(f"layer {layer}", colour, at, (widths, heights), **more))
     texts = [QUANTITIES[name] for name in shown]
-    chosen = QUANTITIES["tau"] if "tau" in shown else texts[0]
     return {
         "title": "Error of the quasi network by width",
         "x": {"label": "width", "name": "width", "log": True},
         "y": {"label": "error", "name": "error"},
         "switches": [
-            _switch("quantity", "Quantity", texts, [chosen], many=False),
+            _switch("quantity", "Quantity", texts, [QUANTITIES[found.telling]], many=False),
             _switch("layer", "Layers", layers, layers, many=True, role="colour"),
         ],
         "series": series,

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from quasintk.page.sampling import Error, Sampling
+from quasintk.page.sampling import QUANTITIES, Error, Sampling
 from quasintk.page.spectra import Curve
 from quasintk.page.study import Study
 from verify.report import Certificate
@@ -92,12 +92,10 @@ def _space(study: Study) -> Iterator[Finding]:
             "open",
         )
         return
+    limits = {one for one in (real.limit_even, real.limit_odd) if one is None or not math.isnan(one)}
     ratio = "the ratio of the eigenvalues has no single limit"
-    if real.limit_even is not None and real.limit_even == real.limit_odd:
-        limit = "infinity" if math.isinf(real.limit_even) else f"{real.limit_even:.6g}"
-        ratio = f"the ratio of the eigenvalues tends to {limit}"
-    elif real.limit_even is not None and real.limit_odd is not None and math.isnan(real.limit_odd):
-        ratio = f"on even degrees the ratio of the eigenvalues tends to {real.limit_even:.6g}"
+    if len(limits) == 1 and (limit := limits.pop()) is not None:
+        ratio = f"the ratio of the eigenvalues tends to {'infinity' if math.isinf(limit) else f'{limit:.6g}'}"
     yield Finding("Function space", f"{texts[real.verdict]}: {ratio}.")
 
 
@@ -117,10 +115,11 @@ def _finite(found: Sampling | str) -> Finding:
     if not isinstance(found, Sampling):
         return Finding("Finite networks", found, "open")
     layer = found.layers[-2] if len(found.layers) > 1 else found.layers[-1]
-    first, *_, last = found.of("tau", layer)
+    name = found.telling
+    first, *_, last = found.of(name, layer)
     return Finding(
         "Finite networks",
-        f"Against rounded networks the quasi network's second moments behind layer {layer} err by {_percent(first)} at width "
+        f"Against rounded networks the quasi network's {QUANTITIES[name]} in layer {layer} errs by {_percent(first)} at width "
         f"{first.width}, by {_percent(last)} at width {last.width}.",
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -42,10 +43,11 @@ class Layer:
 
 @dataclass(frozen=True)
 class ProofStep:
-    """What is done, what allows it, and what comes out: MathML, or words alone."""
+    """What is done, what allows it (in words, and where it is first used as MathML), and what comes out: MathML, or words."""
 
     rule: str
     source: str
+    identity: str
     formula: str
     words: str
 
@@ -216,7 +218,7 @@ _MEANINGS = {
 
 
 def _dual(dual: Dual) -> Dualised:
-    steps = tuple(_step(one) for one in proof(dual))
+    steps = tuple(_steps(proof(dual)))
     certificate = dual.certificate
     found = (certificate.digits, certificate.points)
     definitions = (
@@ -254,7 +256,18 @@ def _meanings(dual: DualActivation) -> tuple[Line, ...]:
     return tuple(Line(*map(text_mathml, texts)) for name, texts in _MEANINGS.items() if name in used)
 
 
-def _step(step: Step) -> ProofStep:
-    in_words = step.rule in ("certificate", "look for a closed form")
-    formula = "" if in_words else text_mathml(step.expression)
-    return ProofStep(step.rule, step.source, formula, step.expression if in_words else "")
+def _steps(steps: Iterable[Step]) -> Iterator[ProofStep]:
+    """An identity such as Stein's is written out once."""
+    known: set[str] = set()
+    for step in steps:
+        source, _, identity = step.source.partition(": ")
+        formula, _, remark = identity.partition("; ")
+        first = (
+            ""
+            if not formula or source in known
+            else row(text_mathml(formula), word(f"({remark})") if remark else "")
+        )
+        known.add(source)
+        in_words = step.rule in ("certificate", "look for a closed form")
+        shown = "" if in_words else text_mathml(step.expression)
+        yield ProofStep(step.rule, source, first, shown, step.expression if in_words else "")

@@ -106,7 +106,7 @@
     }
 
     fieldset(one) {
-      const set = element("fieldset", {}, element("legend", {}, one.label));
+      const set = element("fieldset", { class: one.role ? "key-of" : "" }, element("legend", {}, one.label));
       one.options.forEach((option, i) => {
         const input = element("input", { type: one.many ? "checkbox" : "radio", name: `${this.figure.dataset.chart}-${one.name}`, value: option });
         input.checked = this.chosen[one.name].has(option);

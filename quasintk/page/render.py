@@ -52,7 +52,6 @@ def html_of(study: Study) -> str:
             depth_curves=[
                 one for one in study.curves if one.depth == study.settings.depth and not one.failure
             ],
-            failures=list(dict.fromkeys(one.failure for one in study.curves if one.failure)),
             charts=charts,
             data=_json(charts),
             downloads={name: _address(text, "text/csv") for name, text in tables_of(study).items()},
@@ -116,9 +115,21 @@ def _number(value: float) -> str:
 
 def _prose(text: str) -> str:
     """A message's formulas with raised exponents and the field's letters, escaped."""
-    for name, sign in (("sqrt(K(x,x)K(y,y))", "√(K(x, x) K(y, y))"), ("sqrt(k)", "√k"), (">>", "≫")):
+    for name, sign in (
+        ("sqrt(K(x,x)K(y,y))", "√(K(x, x) K(y, y))"),
+        ("sqrt(k)", "√k"),
+        ("log_eigenvalue(k)", "the curve"),
+        (">>", "≫"),
+    ):
         text = text.replace(name, sign)
-    for name, letter in (("rho", "ρ"), ("Gamma", "Γ"), ("gamma", "γ")):
+    for name, letter in (
+        ("rho", "ρ"),
+        ("Gamma", "Γ"),
+        ("gamma", "γ"),
+        ("kappa_dot", "κ̇"),
+        ("kappa", "κ"),
+        ("Phi", "Φ"),
+    ):
         text = re.sub(rf"\b{name}\b", letter, text)
     text = re.sub(r"(\d)e([-+]\d+)\b", lambda found: f"{found[1]}·10^{int(found[2])}", text)
     return re.sub(r"\^(-?[\d.]*\d|[a-z]\b)", r"<sup>\1</sup>", escape(text)).replace("<sup>-", "<sup>−")

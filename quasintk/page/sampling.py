@@ -16,6 +16,8 @@ from verify.latents import sample_network
 ROUNDINGS = {8: 16000, 16: 8000, 32: 4000, 64: 2000, 128: 1000}
 """Rounded networks for each draw of latents, by width."""
 DRAWS, INPUTS = 6, 8
+ROUNDING = 1e-9
+"""Errors up to here are those of sums: sign(x)^2 is 1 whatever is rounded."""
 QUANTITIES = {
     "nu": "mean before the activation",
     "sig2": "variance before the activation",
@@ -60,6 +62,13 @@ class Sampling:
     def of(self, quantity: str, layer: int) -> tuple[Error, ...]:
         """One quantity's errors in one layer, by width."""
         return tuple(one for one in self.errors if (one.quantity, one.layer) == (quantity, layer))
+
+    @property
+    def telling(self) -> str:
+        """The quantity that says most of the approximation: the first that errs at all at the least width."""
+        least = min(one.width for one in self.errors)
+        seen = {one.quantity for one in self.errors if one.width == least and one.high > ROUNDING}
+        return next((name for name in ("tau", "mu", "nu") if name in seen), "nu")
 
     @property
     def layers(self) -> tuple[int, ...]:

@@ -246,6 +246,15 @@ def test_on_paper_everything_is_open_and_nothing_is_a_control(opened):
     expect(tab.locator("details:not([open])")).to_have_count(0)
     assert tab.locator("input:visible").count() == 0
     assert tab.locator("nav:visible").count() == 0
+    assert tab.locator(f"{SPECTRUM} label:visible").all_text_contents() == [
+        "binary",
+        "ternary",
+        "16 levels",
+        "real",
+        "even",
+        "odd",
+        "predicted",
+    ]
     assert luminance(tab.evaluate("getComputedStyle(document.body).backgroundColor")) > 0.9
     tab.emulate_media(media="screen")
     expect(tab.locator("details[open]")).to_have_count(0)
