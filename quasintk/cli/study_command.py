@@ -41,7 +41,9 @@ def _budget(context: click.Context, option: click.Parameter, text: str) -> str:
 @click.option(
     "--budget", default="10s", show_default=True, callback=_budget, help="Time to spend on sampled checks."
 )
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of all that is sampled.")
+@click.option(
+    "--seed", default=0, show_default=True, type=click.IntRange(0, 2**63 - 1), help="Of all that is sampled."
+)
 @click.option(
     "-o",
     "--output",

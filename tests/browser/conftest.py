@@ -30,7 +30,7 @@ def address(study, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def chromium():
-    program = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    program = shutil.which(os.environ.get("CHROMIUM", "chromium"))
     if program is None:
         pytest.fail(MISSING)
     try:

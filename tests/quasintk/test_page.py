@@ -190,6 +190,7 @@ def test_refusals_come_before_any_work(run, tmp_path, monkeypatch):
         (("relu",), "Missing option '-o'"),
         (("relu", "-o", "page.html", "--budget", "soon"), "'20s' or '2m'"),
         (("relu", "-o", "page.html", "--degrees", "3"), "8<=x<=1000"),
+        (("relu", "-o", "page.html", "--seed", 2**63), "--seed"),
         (("kernel.json", "-o", "page.html"), "give the activation instead"),
         (("<script>alert(1)</script>", "-o", "page.html"), "Error"),
     ):
