@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import sympy
 from sympy.printing.printer import Printer
 
+from derive import special
 from derive.printing import symbol_parts
 
 TIMES, APPLY = "<mo>&#x2062;</mo>", "<mo>&#x2061;</mo>"
@@ -172,6 +173,9 @@ class _MathMLPrinter(Printer):  # type: ignore[misc]  # SymPy is untyped
         base, exponent = expr.base, expr.exp
         if exponent.is_Rational and exponent.is_negative:
             return f"<mfrac><mn>1</mn>{self._print(sympy.Pow(base, -exponent))}</mfrac>"
+        if isinstance(base, special.Sine) and exponent.is_Integer:
+            inside = fenced(self._sine_squared(base))
+            return inside if exponent == 2 else f"<msup>{inside}{self._print(exponent / 2)}</msup>"
         if exponent == sympy.Rational(1, 2):
             return f"<msqrt>{self._print(base)}</msqrt>"
         text = self._print(base)
@@ -209,8 +213,11 @@ class _MathMLPrinter(Printer):  # type: ignore[misc]  # SymPy is untyped
         return fenced(self._print(expr.args[0]), fences="||")
 
     def _print_Sine(self, expr: Any) -> str:
+        return f"<msqrt>{self._sine_squared(expr)}</msqrt>"
+
+    def _sine_squared(self, expr: Any) -> str:
         a, b, c = expr.args
-        return f"<msqrt>{self._print(sympy.Mul(a, b) - c**2)}</msqrt>"
+        return str(self._print(sympy.Mul(a, b) - c**2))
 
     def _print_Angle(self, expr: Any) -> str:
         return self._of_cosine("arccos", expr)

@@ -93,7 +93,7 @@ def _space(study: Study) -> Iterator[Finding]:
         )
         return
     limits = {one for one in (real.limit_even, real.limit_odd) if one is None or not math.isnan(one)}
-    ratio = "the ratio of the eigenvalues has no single limit"
+    ratio = "the ratio of the eigenvalues has no single limit" if limits else "both have a finite rank"
     if len(limits) == 1 and (limit := limits.pop()) is not None:
         ratio = f"the ratio of the eigenvalues tends to {'infinity' if math.isinf(limit) else f'{limit:.6g}'}"
     yield Finding("Function space", f"{texts[real.verdict]}: {ratio}.")

@@ -226,8 +226,8 @@ def _dual(dual: Dual) -> Dualised:
         row(_KAPPA_DOT, "<mo>=</mo>", _expectation(_phi_of(_U, PRIME), _phi_of(_V, PRIME))),
     )
     if isinstance(dual, SeriesDual):
-        series = text_mathml("sum_j h_j(q_1) h_j(q_2) rho^j")
-        slopes = text_mathml("sum_j g_j(q_1) g_j(q_2) rho^j")
+        series = text_mathml("sum_j h_j(var1) h_j(var2) rho^j")
+        slopes = text_mathml("sum_j g_j(var1) g_j(var2) rho^j")
         lines = (Line(definitions[0], series), Line(definitions[1], slopes))
         meanings = (
             Line(

@@ -70,6 +70,7 @@
     if (!values.length) return { low: 0, high: 1, ticks: [] };
     let low = Math.min(...values), high = Math.max(...values);
     if (!log && !isX) low = Math.min(low, 0);
+    if (isX && !log && high === low) [low, high] = [low - 2, high + 2];
     const pad = (high - low || 1) * (isX ? wide : 0.05);
     [low, high] = [low - (log || isX ? pad : 0), high + pad];
     const distinct = [...new Set(values)];

@@ -120,6 +120,8 @@ def _prose(text: str) -> str:
         ("sqrt(k)", "√k"),
         ("log_eigenvalue(k)", "the curve"),
         (">>", "≫"),
+        (">=", "≥"),
+        ("k^(2/3)", "k^2/3"),
     ):
         text = text.replace(name, sign)
     for name, letter in (
@@ -132,7 +134,9 @@ def _prose(text: str) -> str:
     ):
         text = re.sub(rf"\b{name}\b", letter, text)
     text = re.sub(r"(\d)e([-+]\d+)\b", lambda found: f"{found[1]}·10^{int(found[2])}", text)
-    return re.sub(r"\^(-?[\d.]*\d|[a-z]\b)", r"<sup>\1</sup>", escape(text)).replace("<sup>-", "<sup>−")
+    return re.sub(r"\^(-?\d/\d|-?[\d.]*\d|[a-z]\b)", r"<sup>\1</sup>", escape(text)).replace(
+        "<sup>-", "<sup>−"
+    )
 
 
 def _gates(certificate: Certificate) -> Iterator[tuple[str, str, list[Any]]]:

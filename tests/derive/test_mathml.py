@@ -38,6 +38,8 @@ def test_every_named_activation(name):
         (-(a + b) / 2, "−q12−q22"),
         (sympy.Rational(-1, 2), "−12"),
         (special.Sine(a, b, c), "q1q2−c2"),
+        (special.Sine(a, b, c) ** 2 / 2, "(q1q2−c2)2"),
+        (special.Sine(a, b, c) ** 3, "(q1q2−c2)32"),
         (special.Angle(a, b, c), "arccos(cq1q2)"),
         (special.Tail(a, b, 0), "Φ¯(q1q2)"),
         (special.Quadrant(a, b, 1, 1, c, 0), "Φ2(q1,q2;c)"),
