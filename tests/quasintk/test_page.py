@@ -21,29 +21,21 @@ CHECK = Check("network", "ntk(x0, x1)", 1.0, 1.001, 1e-3, 0.0043, -0.3, "PASS", 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
 
 
-def small(patch, **options):
-    """A study of two precisions and one depth; its verification, 10 s of compilation, is answered at once."""
+def shorten(patch, check=CHECK):
+    """Two precisions, one depth, few roundings; the verification, 10 s of compilation, is answered at once."""
 
     def certificate(kernel, seed, budget):
-        return Certificate(
-            "PASS",
-            (CHECK,),
-            repr(kernel),
-            "its own",
-            0.005,
-            1e-9,
-            1e-9,
-            64,
-            seed,
-            1.0,
-            "quasintk verify",
-            "0",
-        )
+        name, status = repr(kernel), check.status
+        return Certificate(status, (check,), name, "its own", 0.005, 1e-9, 1e-9, 64, seed, 1.0, "again", "0")
 
     patch.setattr(spectra, "PRECISIONS", (NAMED["binary"], NAMED["real"]))
     patch.setattr(spectra, "DEPTHS", (1,))
     patch.setattr(sampling, "ROUNDINGS", {4: 40, 8: 40})
     patch.setattr(module, "verify", certificate)
+
+
+def small(patch, **options):
+    shorten(patch)
     return page.study_of(**{"activation": "relu", "dim": 4, "degrees": 16, "b_std": 0.5, **options})
 
 
@@ -198,6 +190,18 @@ def test_refusals_come_before_any_work(run, tmp_path, monkeypatch):
         assert (code, out) == (2, ""), arguments
         assert message in err, arguments
     assert os.listdir(tmp_path) == ["folder.html"]
+
+
+@pytest.mark.parametrize(("status", "exit_code"), [("PASS", 0), ("INCONCLUSIVE", 0), ("FAIL", 4)])
+def test_the_command_writes_the_page(run, tmp_path, monkeypatch, status, exit_code):
+    """An expression may begin with a minus sign; progress goes to stderr; a failed check is the page's and the exit code's."""
+    shorten(monkeypatch, replace(CHECK, status=status))
+    code, out, err = run("study", "-cos(x)", "--dim", 3, "--degrees", 8, "-o", "page.html")
+    assert (code, out) == (exit_code, "")
+    assert "spectrum 2 of 2: real, depth 1 ..." in err
+    assert "Wrote page.html" in err
+    assert f'class="status {status}"' in (tmp_path / "page.html").read_text()
+    assert os.listdir(tmp_path) == ["page.html"]
 
 
 def test_an_infinite_kernel_names_the_way_out(run, tmp_path):
