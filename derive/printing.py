@@ -94,15 +94,18 @@ def _letter(name: str) -> str:
     return rf"\mathrm{{{name}}}" if len(name) > 1 and name.isidentifier() else name
 
 
+def symbol_parts(name: str) -> tuple[str, list[str], str | None]:
+    """A name without its indices, the indices below, and the layer: Q_x_1 is ("Q", ["x"], "1")."""
+    known = next((key for key in _SYMBOLS if name == key or name.startswith(f"{key}_")), name.split("_")[0])
+    indices = [part for part in name[len(known) :].split("_") if part]
+    layer = indices.pop() if indices and indices[-1].isdigit() else None
+    return known, indices, layer
+
+
 class _LatexPrinter(LatexPrinter):  # type: ignore[misc]  # SymPy is untyped
     def _print_Symbol(self, expr: Any, style: str = "plain") -> str:
         """Q_x_1 as Q_{x}^{(1)}: an index that is a number is the layer."""
-        name = str(expr)
-        known = next(
-            (key for key in _SYMBOLS if name == key or name.startswith(f"{key}_")), name.split("_")[0]
-        )
-        indices = [part for part in name[len(known) :].split("_") if part]
-        layer = indices.pop() if indices and indices[-1].isdigit() else None
+        known, indices, layer = symbol_parts(str(expr))
         below = "{" + ",".join(rf"\mathrm{{{part}}}" if len(part) > 1 else part for part in indices) + "}"
         text = _SYMBOLS.get(known) or _letter(known)
         text = (

@@ -183,20 +183,14 @@ def check_path(path: str | os.PathLike[str] | None) -> None:
     ------
     ValueError
         If the name does not end in .png, .pdf or .svg.
-    FileNotFoundError, PermissionError
-        If the folder does not exist, or may not be written to.
+    FileNotFoundError, PermissionError, IsADirectoryError
+        If the folder does not exist, may not be written to, or a folder bears the name.
     ImportError
         If matplotlib is missing; the message has the command that installs it.
     """
     if path is None:
         return
-    target = Path(path)
-    if target.suffix.lower() not in ENDINGS:
-        raise ValueError(f"A picture's name ends in {', '.join(ENDINGS)}, got {str(path)!r}.")
-    if not target.parent.is_dir():
-        raise FileNotFoundError(f"There is no folder {target.parent} for {str(path)!r}: make it first.")
-    if not os.access(target if target.exists() else target.parent, os.W_OK):
-        raise PermissionError(f"{str(path)!r} may not be written: choose another folder.")
+    check_target(path, ENDINGS, "A picture's")
     require_matplotlib()
 
 
@@ -209,6 +203,27 @@ def require_matplotlib() -> None:
 def short(label: str) -> str:
     """A label that fits into a legend: two lines, of a kernel its network."""
     return fill(label.replace("<Kernel of ", "").removesuffix(">"), LINE, max_lines=2, placeholder=" ...")
+
+
+def check_target(path: str | os.PathLike[str], endings: tuple[str, ...], what: str) -> None:
+    """Whether a file may be written there under a name with one of the endings.
+
+    Raises
+    ------
+    ValueError
+        If the name has another ending.
+    FileNotFoundError, PermissionError, IsADirectoryError
+        If the folder does not exist, may not be written to, or a folder bears the name.
+    """
+    target = Path(path)
+    if target.suffix.lower() not in endings:
+        raise ValueError(f"{what} name ends in {', '.join(endings)}, got {str(path)!r}.")
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {target.parent} for {str(path)!r}: make it first.")
+    if target.is_dir():
+        raise IsADirectoryError(f"{str(path)!r} is a folder: choose another name.")
+    if not os.access(target if target.exists() else target.parent, os.W_OK):
+        raise PermissionError(f"{str(path)!r} may not be written: choose another folder.")
 
 
 def _last_in_legend(axes: Any, label: str, **style: Any) -> None:

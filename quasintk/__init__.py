@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from quasintk import baselines as baselines
     from quasintk import errors as errors
     from quasintk import lowrank as lowrank
+    from quasintk import page as page
     from quasintk import sklearn as sklearn
     from quasintk import testing as testing
     from quasintk.pipeline import kernel as kernel
@@ -65,7 +66,7 @@ _PUBLIC = {
     "verify": "verify.check",
 }
 __all__ = list(_PUBLIC)
-_MODULES = ("baselines", "errors", "lowrank", "sklearn", "testing")
+_MODULES = ("baselines", "errors", "lowrank", "page", "sklearn", "testing")
 
 
 def __getattr__(name: str) -> Any:

@@ -28,7 +28,8 @@ def bibtex() -> str:
   year          = {{{YEAR}}},
   journal       = {{arXiv preprint arXiv:{ARXIV}}},
   eprint        = {{{ARXIV}}},
-  archivePrefix = {{arXiv}}
+  archivePrefix = {{arXiv}},
+  primaryClass  = {{cs.LG}}
 }}"""
 
 

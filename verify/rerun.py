@@ -28,6 +28,14 @@ def rerun(
     )
 
 
+def law_text(law: WeightLaw) -> str:
+    """The law of weights as it is typed: a name, a number of levels, or r=0.4."""
+    names = {law: name for name, law in NAMED.items()}
+    if law in names:
+        return names[law]
+    return str(law.levels) if law.latent == "uniform" else f"r={as_text(law.latent_fraction)}"
+
+
 def _options(network: Network) -> list[str] | None:
     """What the command line needs to know of an mlp; None for any other network."""
     layers, activations = network.dense_layers, [x for x in network.layers if isinstance(x, Activation)]
@@ -48,14 +56,7 @@ def _activation_text(activation: Activation) -> str:
 def _changed(first: Dense, depth: int, parameterization: str) -> Iterator[str]:
     """Options that differ from the command line's defaults."""
     yield from ("--depth", str(depth)) if depth != 1 else ()
-    yield from ("--weights", _law_text(first.law)) if first.law != NAMED["binary"] else ()
+    yield from ("--weights", law_text(first.law)) if first.law != NAMED["binary"] else ()
     yield from ("--W-std", as_text(first.W_std)) if first.W_std != 1 else ()
     yield from ("--b-std", as_text(first.b_std)) if first.b_std != 0 else ()
     yield from ("--parameterization", parameterization) if parameterization != "ntk" else ()
-
-
-def _law_text(law: WeightLaw) -> str:
-    names = {law: name for name, law in NAMED.items()}
-    if law in names:
-        return names[law]
-    return str(law.levels) if law.latent == "uniform" else f"r={as_text(law.latent_fraction)}"

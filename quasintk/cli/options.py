@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 import click
 
 from derive.library import NAMED
-from derive.numbers import as_text
 from derive.spelling import did_you_mean
 from derive.weights import NAMED as LAWS
 from derive.weights import WeightLaw, weight_law
 from numerics.plots import check_path
+from verify.rerun import law_text
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -103,8 +103,7 @@ def arguments_of(network: dict[str, Any]) -> list[str]:
     """The options of `network_options` as they are typed."""
     law = network["weights"]
     if not isinstance(law, str):
-        uniform = law.latent == "uniform"
-        law = str(law.levels) if uniform else f"r={as_text(law.latent_fraction)}"
+        law = law_text(law)
     pairs = ((f"--{name.replace('_', '-')}", value) for name, value in {**network, "weights": law}.items())
     return [str(part) for pair in pairs for part in pair]
 

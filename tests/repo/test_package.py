@@ -25,6 +25,10 @@ def test_wheel_holds_every_source_and_nothing_else(wheel):
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
     assert {f"{package}/py.typed" for package in PACKAGES} <= names
     sources = {path for package in PACKAGES for path in (ROOT / package).rglob("*.py")}
+    sources |= {
+        path for ending in ("html", "css", "js") for path in (ROOT / "quasintk/page").glob(f"*.{ending}")
+    }
+    assert len(sources) > 200
     assert {path.relative_to(ROOT).as_posix() for path in sources} <= names
     assert {name.partition("/")[0] for name in names} == PACKAGES
 
