@@ -21,6 +21,8 @@ TASKS: dict[str, str] = {task: f"derive.derivation:{task}_task" for task in ("cl
 """Name of a task -> "module:function", a function from text to text; the child imports it at its first use."""
 LONGEST = 86400.0
 """Seconds."""
+PATIENCE = 5.0
+"""A task that is ready to run but gets no processor is waited for so many times longer."""
 _INIT = str(Path(__file__).absolute().with_name("__init__.py"))
 _START = """\
 import sys
@@ -46,8 +48,8 @@ def run(task: str, argument: str, seconds: float = 20.0, memory: int = 4 * 2**30
     argument
         The only thing the task is told.
     seconds
-        Allowed time, with the start of the process and the task's imports. Waiting for another thread's call does
-        not count.
+        Allowed time, with the start of the process and the task's imports. Neither waiting for another thread's call
+        counts, nor waiting for a processor on a busy machine, up to PATIENCE times as long.
     memory
         Allowed bytes of address space. The interpreter and SymPy take about 60 MB of it.
 
@@ -74,7 +76,8 @@ def run(task: str, argument: str, seconds: float = 20.0, memory: int = 4 * 2**30
         raise ValueError(f"seconds must lie in (0, {LONGEST:g}], got {seconds}.")
     if not 0 < memory < 2**63:
         raise ValueError(f"memory must be a positive number of bytes, got {memory}.")
-    request = {"function": TASKS[task], "argument": argument, "seconds": seconds, "memory": memory}
+    patience = {"seconds": PATIENCE * seconds, "memory": memory}
+    request = {"function": TASKS[task], "argument": argument, **patience}
     with _lock:
         try:
             answer = _ask(task, json.dumps(request).encode() + b"\n", seconds)
@@ -98,7 +101,7 @@ def run(task: str, argument: str, seconds: float = 20.0, memory: int = 4 * 2**30
 def _ask(task: str, request: bytes, seconds: float) -> dict[str, Any]:
     start = time.monotonic()
     process = _running()
-    line = _exchange(process, request, start + seconds)
+    line = _exchange(process, request, seconds)
     if line is None:
         close()
         raise errors.DerivationTimeout(
@@ -123,18 +126,24 @@ def _ask(task: str, request: bytes, seconds: float) -> dict[str, Any]:
     )
 
 
-def _exchange(process: subprocess.Popen[bytes], request: bytes, deadline: float) -> bytes | None:
+def _exchange(process: subprocess.Popen[bytes], request: bytes, seconds: float) -> bytes | None:
     """Send a line and read one: b"" if the process ended instead, None if time ran out."""
     assert process.stdin is not None
     assert process.stdout is not None
     unsent, answer = memoryview(request), bytearray()
+    start, used = time.monotonic(), _processor_seconds(process.pid)[0]
+    deadline, last = start + seconds, start + PATIENCE * seconds
     with selectors.DefaultSelector() as ready:
         ready.register(process.stdin, selectors.EVENT_WRITE)
         ready.register(process.stdout, selectors.EVENT_READ)
         while not answer.endswith(b"\n"):
             left = deadline - time.monotonic()
             if left <= 0:
-                return None
+                now, ready_to_run = _processor_seconds(process.pid)
+                left = min(seconds - (now - used), last - time.monotonic())
+                if left <= 0 or not ready_to_run:
+                    return None
+                deadline = time.monotonic() + left
             for key, _ in ready.select(left):
                 if key.fileobj is process.stdin:
                     try:
@@ -148,6 +157,16 @@ def _exchange(process: subprocess.Popen[bytes], request: bytes, deadline: float)
                 else:
                     return b""
     return bytes(answer)
+
+
+def _processor_seconds(process: int) -> tuple[float, bool]:
+    """What a process has used so far, and whether it would use more: it runs, or waits for a processor."""
+    try:
+        with open(f"/proc/{process}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+    except OSError:
+        return 0.0, False
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"), fields[0] == b"R"
 
 
 def _running() -> subprocess.Popen[bytes]:

@@ -164,6 +164,22 @@ def test_time_runs_out(task, tmp_path):
     assert where() != pid
 
 
+def test_a_busy_machine_s_time_does_not_count():
+    """0.5 s of work within 0.8 s, on one processor together with four that never rest: 2.5 s on the wall."""
+    pid, processor = where(), min(os.sched_getaffinity(0))
+    os.sched_setaffinity(pid, {processor})
+    code = f"import os; os.sched_setaffinity(0, {{{processor}}})\nwhile True: pass"
+    others = [subprocess.Popen([sys.executable, "-c", code], start_new_session=True) for _ in range(4)]
+    try:
+        start = time.monotonic()
+        assert worker.run("burn", "0.5", seconds=0.8) == "done"
+        assert time.monotonic() - start > 0.8  # else nothing was shown
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+
+
 @pytest.mark.parametrize(("task", "argument"), [("at_once", str(2**40)), ("bit_by_bit", "")])
 def test_memory_runs_out(task, argument):
     pid = where()

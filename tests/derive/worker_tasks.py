@@ -26,6 +26,14 @@ def loop(argument):
         pass
 
 
+def burn(argument):
+    """Use that many seconds of a processor."""
+    end = time.process_time() + float(argument)
+    while time.process_time() < end:
+        pass
+    return "done"
+
+
 def wait(argument):
     """Say where it runs, then take its time."""
     with open(argument, "w") as file:
