@@ -59,7 +59,9 @@ nb_execution_show_tb = True
 nb_merge_streams = True
 myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "deflist"]
 myst_heading_anchors = 3
-suppress_warnings = ["mystnb.unknown_mime_type"]
+suppress_warnings = [
+    "ref.python"
+]  # types are words, "shape (n, rank)": a rank of several classes is none of them
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
@@ -74,6 +76,7 @@ html_static_path = ["_site/static"]
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sourcelink = False
+html_sidebars = {"index": [], "new-activation": []}
 html_theme_options = {
     "logo": {"text": "quasintk"},
     "navbar_align": "left",

@@ -24,7 +24,11 @@ def _escape(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: li
         example = text.startswith((">>>", "...")) or (example and bool(text))
         if example or text.startswith("**") or line.startswith("    " * 2):
             continue
-        lines[i] = "".join(
-            part if part.startswith("`") else MARKUP.sub(lambda found: "\\" + found[0], part)
-            for part in LITERAL.split(line)
-        )
+        lines[i] = "".join(map(_part, LITERAL.split(line)))
+
+
+def _part(text: str) -> str:
+    """Dotted names are looked up, other names in backticks are code; the rest is prose."""
+    if not text.startswith("`"):
+        return MARKUP.sub(lambda found: "\\" + found[0], text)
+    return text if text.startswith("``") or "." in text else f"`{text}`"

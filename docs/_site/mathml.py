@@ -16,10 +16,17 @@ def setup(app: Sphinx) -> dict[str, Any]:
 
 
 def _inline(self: Any, node: nodes.math) -> None:
-    self.body.append(convert(node.astext()))
+    text = node.astext()
+    broad = _markup(text, "block" if text.startswith("\\displaystyle") else "inline")
+    self.body.append(f'<div class="formula">{broad}</div>' if "\\begin{" in text else broad)
     raise nodes.SkipNode
 
 
 def _block(self: Any, node: nodes.math_block) -> None:
-    self.body.append(f'<div class="formula">{convert(node.astext(), display="block")}</div>')
+    self.body.append(f'<div class="formula">{_markup(node.astext(), "block")}</div>')
     raise nodes.SkipNode
+
+
+def _markup(text: str, display: str) -> str:
+    """The converter knows align*, and aligned not."""
+    return str(convert(text.replace("{aligned}", "{align*}"), display=display))
