@@ -59,4 +59,4 @@ lock:
 
 clean:
 	find derive numerics verify quasintk -name __pycache__ -prune -exec rm -rf {} +
-	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv build docs/gallery .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -22,10 +22,10 @@ SETTING = ("--depth", "2", "--dim", "10", "--degrees", "40", "--fit", "--predict
 LONGEST = 1200
 """Characters of LaTeX that a page shows; longer formulas are in the text of `quasintk derive`."""
 GROUPS = {
-    "Kinks": "relu leaky_relu prelu abrelu relu6 relu2 relu3 abs hardtanh hardsigmoid hardswish hardshrink softshrink",
+    "Kinks": "relu leaky_relu prelu abrelu relu6 relu2 relu3 abs hardtanh hardsigmoid hardswish softshrink",
     "Exponentials and their kinks": "elu celu selu gaussian xgaussian exp",
     "Normal distribution": "gelu erf Phi",
-    "Steps": "sign heaviside staircase threshold",
+    "Steps": "sign heaviside staircase threshold hardshrink",
     "Sines": "sin cos snake",
     "Polynomials": "identity cubic hermite2 hermite3 hermite4",
     "Hermite series": "gelu_tanh tanh sigmoid silu mish softplus softsign logsigmoid tanhshrink",

@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+import quasintk
+from quasintk.baselines import BASELINES
+from quasintk.cli import COMMANDS
+
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = {
@@ -108,6 +112,20 @@ def test_links_lead_somewhere(page):
         target = link or picture
         if "://" not in target:
             assert (file.parent / target).exists(), f"{page}: {target}"
+
+
+def test_the_reference_has_every_public_name_and_command():
+    text = "\n".join(content for page, content in PAGES.items() if page.startswith("reference/"))
+    documented = set(re.findall(r"^\.\. auto\w+:: ([\w.]+)$", text, re.MULTILINE))
+    names = [f"quasintk.{name}" for name in quasintk.__all__]
+    names += [f"quasintk.baselines.{name}" for name in [*BASELINES, "baseline"]]
+    for module in ("errors", "lowrank", "sklearn"):
+        names += [f"quasintk.{module}.{name}" for name in getattr(quasintk, module).__all__]
+    missing = [name for name in names if not any(target.endswith(name) for target in documented)]
+    assert missing == []
+    assert {"verify.assertion.assert_kernel_matches", "verify.strategies"} <= documented
+    commands = re.findall(r"^quasintk (\w+) --help$", PAGES["reference/cli"], re.MULTILINE)
+    assert commands == list(COMMANDS)
 
 
 def test_the_reader():
