@@ -217,8 +217,7 @@ def _draw(name: str, function: Any, kernels: tuple[Any, Any], get: str, kept: Pa
 
     x = np.linspace(-3, 3, 601)
     values = kernels[0].parameters
-    with np.errstate(all="ignore"):  # both sides of a kink are computed, and one is taken
-        phi = elementwise(function, values, x)[0]
+    phi = elementwise(function, values, x)[0]
     drawing, axes = figure(9.0, 3.4, columns=2)
     axes[0].plot(x, phi, color="#555555", label="φ")
     for weights, noise, style in (("ternary", 1 / 3, "--"), ("binary", 2 / 3, "-")):
