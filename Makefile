@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-slow test-browser docs bench lint lock clean
+.PHONY: demo test test-slow test-browser docs docs-slow bench lint lock clean
 
 demo: .venv/ready
 	$(BIN)/python -m quasintk.studies.digits -o build/demo
@@ -19,8 +19,13 @@ test-browser: .venv/ready
 
 # Every page is executed; a warning is an error.
 docs: .venv/ready
-	$(BIN)/sphinx-build -W --keep-going -q docs build/docs
+	$(BIN)/sphinx-build -W --keep-going -q -j auto docs build/docs
 	@echo "build/docs/index.html"
+
+# The same with the examples marked slow: some hours.
+docs-slow: .venv/ready
+	$(BIN)/sphinx-build -W --keep-going -q -t slow docs build/docs-slow
+	@echo "build/docs-slow/index.html"
 
 bench: .venv/ready
 	-$(MAKE) build/peers/neural-tangents/ready
@@ -54,4 +59,4 @@ lock:
 
 clean:
 	find derive numerics verify quasintk -name __pycache__ -prune -exec rm -rf {} +
-	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv build docs/gallery .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -252,7 +252,8 @@ def elementwise(function: ir.FunctionIR, values: Mapping[str, Fraction], x: Floa
     """Phi and phi' over an array."""
     module = build(emit_activation(function))
     arguments = [float(values[name]) for name in function.phi.parameters]
-    value, slope, _ = np.broadcast_arrays(module.phi(x, *arguments), module.dphi(x, *arguments), x)
+    with np.errstate(all="ignore"):  # both sides of a kink are computed, and one is taken
+        value, slope, _ = np.broadcast_arrays(module.phi(x, *arguments), module.dphi(x, *arguments), x)
     return value, slope
 
 

@@ -23,10 +23,15 @@ ROWS = Path("tests/reference/paper.json")
 HEAD = """\
 # The paper's experiments, run again
 
-```shell
+```shell slow
 quasintk reproduce paper -o paper            # this page: 22 minutes on 2 cores
 quasintk reproduce paper --quick -o quick    # the same with smaller settings, under 3 minutes
-quasintk reproduce paper --only gap,kernels --openml -o uci   # UCI's tables too, fetched from OpenML
+```
+
+UCI's tables too, fetched from OpenML:
+
+```shell elsewhere
+quasintk reproduce paper --only gap,kernels --openml -o uci
 ```
 
 Needs `pip install 'quasintk[experiments]'` (scikit-learn and matplotlib). The folder gets `summary.md`, which is the rest of this page; for every study a table of

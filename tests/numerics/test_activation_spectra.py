@@ -38,8 +38,3 @@ def test_eigenvalues_lie_within_their_stated_errors(case, get):
         case["activation"] == "hardtanh" and case["weights"] == "real"
     )  # slow, without cheap formulas
     assert worst <= (0.05 if extrapolated and case["dim"] < 10 else 1e-6 if extrapolated else 1e-12)
-
-
-def test_the_guide_runs():
-    guide = (Path(__file__).parents[2] / "docs" / "spectra.md").read_text()
-    exec(guide.split("```python\n")[1].split("```")[0], {})

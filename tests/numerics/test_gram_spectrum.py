@@ -1,10 +1,6 @@
 """Eigenvalues of Gram matrices: known matrices, bounds that hold on every route, refusals."""
 
 import json
-import re
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,7 +17,6 @@ from numerics.gram_spectrum import gram_spectrum
 from numerics.krylov import EPS, Ritz
 from quasintk.pipeline import kernel
 
-PAGE = (Path(__file__).parents[2] / "docs" / "gram-spectra.md").read_text()
 DATA = np.random.default_rng(1).normal(size=(1050, 8))
 ROUNDED, REAL = kernel("relu", depth=2), kernel("relu", depth=2, weights="real")
 
@@ -224,16 +219,6 @@ def test_an_iteration_that_fails(monkeypatch):
     found = gram_spectrum(K, top=2)
     assert found.route == "dense"
     within(found, np.array([5.0, 4.0]))
-
-
-def test_the_page_prints_what_it_shows():
-    program = re.search(r"```python\n(.*?)```", PAGE, re.DOTALL)[1]
-    shown = re.search(r"```text\n(.*?)```", PAGE, re.DOTALL)[1]
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == shown
 
 
 def test_stores_and_checkpoints(tmp_path, monkeypatch):

@@ -9,7 +9,6 @@ import re
 import subprocess
 import sys
 from fractions import Fraction
-from pathlib import Path
 
 import mpmath
 import numpy as np
@@ -39,7 +38,6 @@ from quasintk.baselines import (
 from quasintk.cli import gram_command, verify_command
 from quasintk.cli.kernels import names_of
 
-PAGE = Path(__file__).parents[2] / "docs" / "baselines.md"
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(300, 5)), RNG.normal(size=(40, 5))  # more than one block
 EPS = float(np.finfo(float).eps)
@@ -420,11 +418,3 @@ def test_the_import_is_lazy():
         "quasintk.errors.NoClosedForm; quasintk.testing.strategies"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
-
-
-def test_the_page_s_examples_run():
-    namespace = {}
-    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    assert len(blocks) == 3
-    for block in blocks:
-        exec(block, namespace)

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-GUIDE = (ROOT / "docs" / "verify.md").read_text()
 ANSWER = '''\
 """verify answers at once: FAIL against another network, else with a precision of 0.43 %."""
 import pytest
@@ -167,20 +166,3 @@ def test_testing_is_cheap_to_import_and_needs_no_pytest(tmp_path):
         "set() verify.strategies assert_kernel_matches True",
         "module 'quasintk.testing' has no attribute 'nothing'",
     ], done.stderr
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_the_guide_s_python_runs(tmp_path):
-    """Its test files pass, and its other lines run; two minutes."""
-    blocks = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
-    files = {name[1]: block for block in blocks if (name := re.match(r"# (test_\w+)\.py\n", block))}
-    (others,) = (block for block in blocks if not block.startswith("# test_"))
-    assert len(files) == 2
-    done = session(tmp_path, "-W", "error", **files)
-    assert done.returncode == 0, done.stdout
-    assert len(summary(done)) == 2
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", others], cwd=tmp_path, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr

@@ -4,7 +4,6 @@ import pickle
 import subprocess
 import sys
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -262,18 +261,3 @@ def test_without_scikit_learn_the_message_says_what_to_install():
     code = "import sys; sys.modules['sklearn'] = None\nimport quasintk.sklearn"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "pip install 'quasintk[sklearn]'" in done.stderr
-
-
-def test_the_pages_examples_run(tmp_path):
-    from re import DOTALL, findall
-
-    text = (Path(__file__).parents[2] / "docs" / "sklearn.md").read_text()
-    programs = findall(r"```python\n(.*?)```", text, DOTALL)
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", "\n".join(programs)],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr

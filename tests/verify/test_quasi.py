@@ -9,7 +9,7 @@ import pytest
 from scipy.special import ndtr
 
 from derive.activation import Activation
-from derive.derivation import derive_kernel
+from derive.derivation import activations, derive_kernel
 from derive.network import Dense, Network, mlp
 from derive.pieces import pieces
 from derive.weights import Levels, WeightLaw
@@ -302,3 +302,11 @@ def test_errors_say_what_to_do():
                                 ("tanh", 3e4, "certified up to 640")):  # fmt: skip
         with pytest.raises(ValueError, match=reason):
             quasi_network(mlp(name), latents).moments(scale * X)
+
+
+def test_the_side_of_a_kink_that_is_not_taken_says_nothing():
+    """softsign's other side is infinite at x = 1 and -1; found by the gallery's pictures."""
+    (stored,) = activations(Kernel(derive_kernel(mlp("softsign"))).ir).values()
+    value, slope = quasi.elementwise(stored.function, {}, np.array([-1.0, 0.5, 1.0]))
+    assert np.allclose(value, [-0.5, 1 / 3, 0.5], rtol=1e-15)
+    assert np.allclose(slope, [0.25, 4 / 9, 0.25], rtol=1e-15)
