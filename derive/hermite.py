@@ -18,7 +18,7 @@ from derive.numbers import mpf
 from derive.parse import SYMBOL
 from derive.pieces import pieces
 from derive.smooth_coefficients import GUARD, coefficients_by_quadrature, steps_near_zero
-from derive.terms import Gate, Term, terms_of
+from derive.terms import Gate, Term, summands_of
 
 Values = dict[sympy.Symbol, sympy.Rational]
 
@@ -50,7 +50,7 @@ def hermite_coefficients(activation: Activation, variance: Any, order: int, digi
 
     Notes
     -----
-    Closed class (`derive.terms`): recurrences in j, 0.03 ms per coefficient and term; exponentials beside kinks lose digits
+    Sums of terms (`derive.terms.summands_of`): recurrences in j, 0.03 ms per coefficient and term; exponentials beside kinks lose digits
     at large variances, and get as many more (ELU at 1e6: 280 for order 128, 0.03 s). All others: quadrature
     (`derive.smooth_coefficients`), 0.2 s for 100 coefficients of tanh. Both kept between calls.
     """
@@ -88,7 +88,7 @@ def _coefficients(activation: Activation, variance: Any, order: int, digits: int
 
 
 def has_recurrence(activation: Activation) -> bool:
-    """Whether the coefficients come from recurrences: the closed class."""
+    """Whether the coefficients come from recurrences: the closed class, and sines beside kinks."""
     try:
         _terms(activation)
     except NoClosedForm:
@@ -98,7 +98,7 @@ def has_recurrence(activation: Activation) -> bool:
 
 @lru_cache(maxsize=64)
 def _terms(activation: Activation) -> tuple[Term, ...]:
-    return terms_of(activation)
+    return summands_of(activation)
 
 
 def _by_recurrence(

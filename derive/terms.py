@@ -61,12 +61,29 @@ class _Shape:
 
 
 def terms_of(activation: Activation) -> tuple[Term, ...]:
-    """phi as a sum of terms.
+    """phi as a sum of terms whose products all have closed expectations.
 
     Raises
     ------
     NoClosedForm
         If phi is not of the class, or so long that its form would be of no use.
+    """
+    terms = summands_of(activation)
+    waves = any(not (term.alpha.is_real and term.beta.is_real) for term in terms)
+    if waves and any(term.gate is not None for term in terms):
+        raise NoClosedForm(
+            f"No closed form for {activation.name}: sines beside kinks or Phi need complex half-spaces."
+        )
+    return terms
+
+
+def summands_of(activation: Activation) -> tuple[Term, ...]:
+    """phi as a sum of terms which have closed expectations one by one: sines may stand beside kinks.
+
+    Raises
+    ------
+    NoClosedForm
+        As `terms_of` does.
     """
     parts = pieces(activation.expr)
     if any(edge.has(sympy.Float) for edge in parts.edges):
@@ -76,11 +93,6 @@ def terms_of(activation: Activation) -> tuple[Term, ...]:
         for shape, coefficient in _shapes(branch, activation.name).items():
             shapes[shape][i] = coefficient
     terms = tuple(term for shape, values in shapes.items() for term in _on_intervals(shape, values, parts))
-    waves = any(not (term.alpha.is_real and term.beta.is_real) for term in terms)
-    if waves and any(term.gate is not None for term in terms):
-        raise NoClosedForm(
-            f"No closed form for {activation.name}: sines beside kinks or Phi need complex half-spaces."
-        )
     _limit(terms, activation.name)
     return terms
 

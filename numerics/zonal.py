@@ -216,18 +216,32 @@ def _long_enough(
 ) -> tuple[TaylorSeries, HarmonicSums, bool]:
     """As many coefficients as it takes, at most max(limit, 2 degrees), their sums, and whether they suffice.
 
-    The cheap limit is not gone to in vain.
+    The cheap limit is not gone to in vain. Where one parity's coefficients fall below the range of long doubles while the
+    other's still count (a sine beside a kink), those in the range are all there are.
     """
     limit, terms = max(limit, 2 * degrees), degrees + 24 + degrees // 2
+    series = sphere.taylor_series(terms)
     while True:
-        series = sphere.taylor_series(terms)
         sums = harmonic_sums(series, dim, degrees, extrapolate=False)
         wanted = _wanted(series.coefficients, float(np.max(sums.tail)), terms)
         if wanted <= terms:
             return series, sums, True
         if terms >= limit or (limit <= CHEAP_LIMIT and wanted > limit):
             return series, sums, False
-        terms = min(wanted, limit)
+        longer = _in_range(sphere, terms, min(wanted, limit))
+        if longer is None:
+            return series, sums, False
+        series, terms = longer, len(longer.coefficients) - 1
+
+
+def _in_range(sphere: OnSphere, terms: int, wanted: int) -> TaylorSeries | None:
+    """A series of `wanted` coefficients, or of half as many, and so on, that are in the range; None where that is no more than `terms`."""
+    while wanted > terms:
+        try:
+            return sphere.taylor_series(wanted)
+        except NumericalError:
+            wanted //= 2
+    return None
 
 
 def _wanted(a: NDArray[np.longdouble], tail: float, terms: int) -> int:

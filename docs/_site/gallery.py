@@ -212,30 +212,29 @@ def _run(arguments: list[str]) -> tuple[int, str, str]:
 def _draw(name: str, function: Any, kernels: tuple[Any, Any], get: str, kept: Path) -> None:
     import numpy as np
 
-    from numerics.plots import figure
+    from numerics.plots import GREY, STYLES, figure
     from verify.quasi import elementwise, smoothed
 
+    (_, blue), (_, orange), *_ = STYLES
     x = np.linspace(-3, 3, 601)
     values = kernels[0].parameters
     phi = elementwise(function, values, x)[0]
     drawing, axes = figure(9.0, 3.4, columns=2)
-    axes[0].plot(x, phi, color="#555555", label="φ")
+    axes[0].plot(x, phi, color=GREY, label="φ")
     for weights, noise, style in (("ternary", 1 / 3, "--"), ("binary", 2 / 3, "-")):
         mean = smoothed(function, values, x, np.full_like(x, noise)).mu
-        axes[0].plot(x, mean, style, color="#0b5394", label=f"averaged, {weights} weights")
+        axes[0].plot(x, mean, style, color=blue, label=f"averaged, {weights} weights")
     axes[0].set_xlabel("pre-activation")
     axes[0].legend(frameon=False, fontsize=8)
     cosine = np.linspace(-1, 1, 201)
-    for one, label, color in zip(kernels, ("binary", "real"), ("#0b5394", "#b45f06"), strict=True):
+    for one, label, color in zip(kernels, ("binary", "real"), (blue, orange), strict=True):
         along = one.on_sphere()(cosine)
         axes[1].plot(cosine, along / along[-1], color=color, label=f"{label} weights")
     axes[1].set_xlabel("cosine of the inputs")
     axes[1].set_title(f"{get.upper()}, two hidden layers", fontsize=10)
     axes[1].legend(frameon=False, fontsize=8)
-    drawing.tight_layout()
     drawing.savefig(kept / f"{name}.svg")
     small, panel = figure(2.4, 1.6)
-    panel.plot(x, phi, color="#0b5394", linewidth=2)
+    panel.plot(x, phi, color=blue, linewidth=2)
     panel.tick_params(labelsize=7)
-    small.tight_layout()
     small.savefig(kept / f"{name}-phi.svg")

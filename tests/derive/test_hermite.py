@@ -15,7 +15,8 @@ from derive.parse import SYMBOL
 from derive.pieces import pieces
 
 CLOSED = ("relu", "erf", "gelu", "hardtanh", "elu", "selu", "sin", "cos", "gaussian", "xgaussian", "hardswish", "staircase",
-          "softshrink", "Phi", "exp(x/3)", "x**2*exp(x/3 - x**2/2)", "max(x - 1, 0) + erf(x)", "prelu")  # fmt: skip
+          "softshrink", "Phi", "exp(x/3)", "x**2*exp(x/3 - x**2/2)", "max(x - 1, 0) + erf(x)", "prelu", "max(x, 0) + 3*sin(x)/10",
+          "abs(x - 1)*exp(x/3) + cos(2*x)")  # fmt: skip
 ORDER = 60
 
 

@@ -38,3 +38,20 @@ def test_eigenvalues_lie_within_their_stated_errors(case, get):
         case["activation"] == "hardtanh" and case["weights"] == "real"
     )  # slow, without cheap formulas
     assert worst <= (0.05 if extrapolated and case["dim"] < 10 else 1e-6 if extrapolated else 1e-12)
+
+
+def test_a_sine_beside_a_kink_with_real_weights():
+    """One layer: h_j adds, and from degree 3 on max(x, 0) has no odd ones. The even ones fall like a power, the odd ones below 1e-4900."""
+    both, wave = (
+        spectrum(kernel(text, weights="real"), dim=10, degrees=61)
+        for text in ("max(x, 0) + 3*sin(x)/10", "sin(x)")
+    )
+    odd = np.arange(3, 62, 2)
+    assert both.log_eigenvalue[odd] == pytest.approx(wave.log_eigenvalue[odd] + 2 * np.log(0.3), rel=1e-14)
+    even = np.arange(4, 62, 2)
+    alone = spectrum(kernel("relu", weights="real"), dim=10, degrees=61)
+    assert np.all(both.rel_error[even] < 0.05)
+    share = (
+        1 - both.eigenvalue[even] / alone.eigenvalue[even]
+    )  # of the sine, whose own coefficients are odd: none
+    assert np.all(np.abs(share) <= both.rel_error[even] + alone.rel_error[even])
