@@ -124,13 +124,16 @@ class _LatexPrinter(LatexPrinter):  # type: ignore[misc]  # SymPy is untyped
     def _print_Pow(self, expr: Any) -> str:
         base, exponent = expr.as_base_exp()
         if base.is_Symbol and exponent.is_Integer and exponent > 1 and "^" in self._print(base):
-            return rf"\bigl({self._print(base)}\bigr)^{{{exponent}}}"
+            return rf"{{\bigl({self._print(base)}\bigr)}}^{{{exponent}}}"
         return str(super()._print_Pow(expr))
 
     def _print_Sine(self, expr: Any, exp: str | None = None) -> str:
         a, b = (self.parenthesize(arg, 50) for arg in expr.args[:2])
-        root = rf"\sqrt{{{a} {b} - {self._print(expr.args[2] ** 2)}}}"
-        return root if exp is None else rf"\left({root}\right)^{{{exp}}}"
+        square = f"{a} {b} - {self._print(expr.args[2] ** 2)}"
+        if exp is None:
+            return rf"\sqrt{{{square}}}"
+        power = {"2": "", "4": "^{2}", "6": "^{3}"}.get(exp, f"^{{{exp}/2}}")
+        return rf"\left({square}\right){power}"
 
     def _print_Angle(self, expr: Any, exp: str | None = None) -> str:
         return self._of_cosine(r"\arccos", expr, exp)
@@ -140,7 +143,8 @@ class _LatexPrinter(LatexPrinter):  # type: ignore[misc]  # SymPy is untyped
 
     def _of_cosine(self, name: str, expr: Any, exp: str | None) -> str:
         a, b, c = expr.args
-        text = rf"{name}\frac{{{self._print(c)}}}{{\sqrt{{{self.parenthesize(a, 50)} {self.parenthesize(b, 50)}}}}}"
+        variances = f"{self.parenthesize(a, 50)} {self.parenthesize(b, 50)}"
+        text = rf"{name}\left(\frac{{{self._print(c)}}}{{\sqrt{{{variances}}}}}\right)"
         return text if exp is None else rf"\left({text}\right)^{{{exp}}}"
 
     def _print_Tail(self, expr: Any, exp: str | None = None) -> str:
