@@ -138,7 +138,8 @@ def _check(values: dict[str, Fraction]) -> None:
     for name, value in values.items():
         if value <= 0:
             raise ValueError(
-                f"The parameter {name} must be positive, got {value}; write a negative number into the text."
+                f"The parameter {name} must be positive, got {value}; write the activation out as an expression in x with "
+                "that number in it."
             )
         if _RESERVED.fullmatch(name):
             raise ValueError(f"The parameter name {name!r} is taken by the network: choose another.")

@@ -109,6 +109,12 @@ class Prediction:
     get: str
     base: float | None = None
 
+    @property
+    def last(self) -> int | None:
+        """The last degree with an eigenvalue that is not 0, of a finite-rank kernel."""
+        ends = [branch.last for branch in (self.even, self.odd) if branch.last is not None]
+        return max(ends) if self.rank is not None and ends else None
+
     def log_eigenvalue(self, k: int) -> float:
         """log lambda_k of the predicted curve, exact in k for the singular part of K(t); -inf where lambda_k vanishes.
 
@@ -147,7 +153,7 @@ class Prediction:
     def formula(self) -> str:
         """The law in one line of LaTeX."""
         if self.law == "finite-rank":
-            return rf"\lambda_k = 0 \text{{ beyond rank }} {self.rank}"
+            return rf"\lambda_k = 0 \text{{ beyond degree }} {self.last}"
         constant = "C" if self.constant is None else latex_number(f"{self.constant:.6g}")
         if self.base is not None:
             return rf"\lambda_k \sim {constant}\, \frac{{{self.base:.10g}^k}}{{\Gamma(k + {Fraction(self.dim, 2)})}}"

@@ -100,8 +100,9 @@ def _sum(terms: tuple[Term, ...]) -> str:
 def _term(term: Term, x: str) -> str:
     """coefficient x^power exp(alpha x + beta x^2) gate."""
     smooth = term.coefficient * SYMBOL**term.power * sympy.exp(term.alpha * SYMBOL + term.beta * SYMBOL**2)
+    factor = f"({smooth})" if smooth.is_Add and term.gate is not None else str(smooth)
     inner = "" if term.gate is None else f" {_gate(term.gate)}"
-    return f"{smooth}{inner}".replace("x", x) if x != "x" else f"{smooth}{inner}"
+    return f"{factor}{inner}".replace("x", x) if x != "x" else f"{factor}{inner}"
 
 
 def _gate(gate: Gate | Point) -> str:

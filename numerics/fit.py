@@ -75,7 +75,11 @@ def fit_decay(
             return _result(ended, (), whole, whole)
         raise NumericalError(
             f"Only {len(data.k)} usable values lie in the window"
-            + (f" {window[0]:g} to {window[1]:g}: widen it." if window else ": give more eigenvalues.")
+            + (
+                f" {window[0]:g} to {window[1]:g}: widen it."
+                if window
+                else ": give more eigenvalues; where all others are 0, nothing decays."
+            )
         )
     fits = sorted((regress(shape, data) for shape in chosen), key=lambda fit: fit.aicc)
     parts = [part for part in _split(data, 1 / 2) if len(part.k) > 4]

@@ -15,7 +15,7 @@ Floats = NDArray[np.float64]
 HEAD = ("index", "eigenvalue", "within")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class GramSpectrum:
     """The algebraically largest eigenvalues of a Gram matrix.
 

@@ -32,7 +32,7 @@ VERDICTS: dict[tuple[bool | None, bool | None], tuple[str, str]] = {
 UNDECIDED = ("undecided", r"H_A \overset{?}{\sim} H_B")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Inclusion:
     """The ratio lambda_k(A) / lambda_k(B) by degree, where it tends, and which space lies in which.
 

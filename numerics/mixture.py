@@ -34,7 +34,7 @@ SHOWN = 4
 """Gaussians of a formula."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class GaussianMixture:
     """K(t) ~ sum_i w_i exp(-s_i (1 - t)), and how far its eigenvalues are from the kernel's.
 

@@ -17,7 +17,7 @@ from numerics.moments import total
 from numerics.power_series import SERIES, Coefficients, PowerSeries, integral
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TaylorSeries:
     """K(t) = sum_j a_j t^j on a sphere.
 

@@ -104,7 +104,7 @@ def judge(evidence: Evidence) -> Verdict:
     if doubt:
         return _undecided(doubt)
     if _twin(evidence):
-        return Verdict("exponential", "exponential", TWINS, _drift(evidence))
+        return Verdict("exponential", "exponential", TWINS, _drift(evidence, law="exponential"))
     if family(best.law.name) == "stretched" and data.by == "degree" and data.dim is None:
         return _undecided("without dim a power k^-p looks stretched for k << dim^2: give dim")
     if family(best.law.name) == "stretched" and (doubt := _drift(evidence, FAR)):
@@ -216,9 +216,10 @@ def _bent(evidence: Evidence, least: float = BENT) -> str:
     return f"the power changes: k^{powers[0]:.4g} in the lower half of the window, k^{powers[1]:.4g} in the upper"
 
 
-def _drift(evidence: Evidence, least: float = DRIFT) -> str:
-    """Rates of the two halves that differ by more than that."""
-    reports = [half[0].law.report(half[0].at) for half in evidence.halves]
+def _drift(evidence: Evidence, least: float = DRIFT, law: str | None = None) -> str:
+    """Rates of that law, or of the best one, on the two halves that differ by more than that."""
+    i = [fit.law.name for fit in evidence.fits].index(law or evidence.fits[0].law.name)
+    reports = [half[i].law.report(half[i].at) for half in evidence.halves]
     if len(reports) < 2 or not all("rho" in report for report in reports):
         return ""
     low, high = (report["rho"] for report in reports)

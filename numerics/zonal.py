@@ -15,6 +15,7 @@ from derive.errors import NumericalError
 from derive.ir import KernelIR
 from derive.notebook import displayed, html_table, latex_number, shortened
 from derive.numbers import Real
+from derive.prediction import Prediction
 from numerics.arrays import require_kernel
 from numerics.funk_hecke import AngleIntegrals, funk_hecke, is_cheap
 from numerics.harmonic_sums import EPS, PRECISE, TRUNCATION, HarmonicSums, harmonic_sums
@@ -22,7 +23,6 @@ from numerics.moments import total
 from numerics.series import TaylorSeries
 
 if TYPE_CHECKING:
-    from derive.prediction import Prediction
     from numerics.kernel import Kernel
     from numerics.sphere import OnSphere
 
@@ -37,7 +37,7 @@ FIRST_DIGITS = 64
 """Of quadrature; they are doubled until the smallest eigenvalue is met, at most up to what its first Taylor coefficient asks for."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Spectrum:
     """Eigenvalues of a kernel K(t) on the sphere in R^dim, uniform probability measure, by degree.
 
@@ -101,11 +101,14 @@ class Spectrum:
 
         Raises
         ------
-        TypeError, ValueError, ImportError
-            As `numerics.plots.panels` says.
+        TypeError, ValueError
+            If the prediction is none, or of another dimension or q; or as `numerics.plots.panels` says.
+        ImportError
+            If matplotlib is missing.
         """
         from numerics.plots import draw_spectra, panels
 
+        _check_prediction(prediction, self.dim)
         (axes,) = panels(ax, 1, 6.4, 4.2)
         name = self.label or "eigenvalues" if label is None else label
         draw_spectra(axes, {name: self}, (), (prediction,))
@@ -147,6 +150,15 @@ class Spectrum:
         gap = [r"\vdots & \vdots \\"] if left_out else []
         body = " ".join([*first, *gap, *last])
         return displayed([rf"\begin{{array}}{{rl}} k & \lambda_k \\ \hline {body} \end{{array}}"])
+
+
+def _check_prediction(prediction: Any, dim: int) -> None:
+    if prediction is not None and not isinstance(prediction, Prediction):
+        raise TypeError(f"prediction must come from predict_decay, got {type(prediction).__name__}.")
+    if prediction is not None and prediction.dim != dim:
+        raise ValueError(
+            f"The prediction is for dim {prediction.dim}, the spectrum for dim {dim}: predict_decay(kernel, dim={dim})."
+        )
 
 
 def _line(cells: Sequence[str]) -> str:

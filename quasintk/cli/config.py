@@ -51,6 +51,11 @@ def apply_config(context: click.Context, option: click.Parameter, path: str | No
             raise click.UsageError(
                 f"{path}: [{key}] is no command.{_hint(key, commands)} They are {', '.join(commands)}."
             )
+    for table in (common, *tables.values()):
+        if len({_key(key) for key in table}) < len(table):
+            raise click.UsageError(
+                f"{path}: an option stands twice, with - and with _: keep one of {', '.join(table)}."
+            )
     own = _options(context.command)
     _refuse_unknown(path, f"quasintk {name}", tables.get(name, {}), own)
     if any(_key(key) not in own for key in common):
@@ -81,6 +86,8 @@ config_option = click.Option(
 
 
 def _read(path: str) -> dict[str, Any]:
+    if not Path(path).is_file():
+        raise click.UsageError(f"{path} is no file: write the options into one.")
     with Path(path).open("rb") as file:
         raw = file.read(LARGEST + 1)
     if len(raw) > LARGEST:

@@ -179,9 +179,10 @@ def _eigenvalues(curves: Sequence[Curve]) -> Iterator[dict[str, Any]]:
 def _laws(curves: Sequence[Curve]) -> Iterator[dict[str, Any]]:
     for one in curves:
         value, low, high = one.fitted or ("", "", "")
+        power, power_low, power_high = one.fitted_power or ("", "", "")
         yield {
             "precision": one.precision, "depth": one.depth, "fitted_law": one.verdict, "fitted_rho": value, "fitted_rho_low": low,
-            "fitted_rho_high": high, "predicted_law": one.law, "predicted_rho": one.predicted,
+            "fitted_rho_high": high, "fitted_power": power, "fitted_power_low": power_low, "fitted_power_high": power_high, "predicted_law": one.law, "predicted_rho": one.predicted,
             "predicted_log_rho_rel_error": one.predicted_error,
             "notes": " ".join(filter(None, (one.fit_note, *one.prediction_notes, one.failure))),
         }  # fmt: skip

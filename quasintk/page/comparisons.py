@@ -53,21 +53,31 @@ class Comparison:
 
 
 def comparisons(
-    own: Kernel, real: Kernel, law: WeightLaw, dim: int, degrees: int, watch: Callable[[str], None]
+    own: Kernel,
+    real: Callable[[], Kernel],
+    law: WeightLaw,
+    dim: int,
+    degrees: int,
+    watch: Callable[[str], None],
 ) -> tuple[Comparison, ...]:
     """Against the Gaussian and the Laplace kernel of length scale 1, and the same network with real weights, where they differ."""
-    others = [("Gaussian", gaussian(1)), ("Laplace", laplace(1))]
+    others = [("Gaussian", lambda: gaussian(1)), ("Laplace", lambda: laplace(1))]
     if law.rounded:
         others.append(("real weights", real))
     return tuple(_comparison(name, own, other, dim, degrees, watch) for name, other in others)
 
 
 def _comparison(
-    name: str, own: Kernel, other: Kernel, dim: int, degrees: int, watch: Callable[[str], None]
+    name: str,
+    own: Kernel,
+    other: Callable[[], Kernel],
+    dim: int,
+    degrees: int,
+    watch: Callable[[str], None],
 ) -> Comparison:
     watch(f"comparing with {name}")
     try:
-        return _plain(name, compare(own, other, dim, degrees=degrees))
+        return _plain(name, compare(own, other(), dim, degrees=degrees))
     except QuasintkError as error:
         return Comparison(name, "not known", str(error))
 

@@ -154,7 +154,7 @@ def law_mathml(prediction: Prediction) -> str:
     """The predicted law: lambda_k ~ C k^power rho^k with what is known of it."""
     k, eigenvalue = "<mi>k</mi>", "<msub><mi>λ</mi><mi>k</mi></msub>"
     if prediction.law == "finite-rank":
-        return row(eigenvalue, "<mo>=</mo><mn>0</mn>", word(f"beyond rank {prediction.rank}"))
+        return row(eigenvalue, "<mo>=</mo><mn>0</mn>", word(f"beyond degree {prediction.last}"))
     constant = _number(prediction.constant) if prediction.constant is not None else "<mi>C</mi>"
     if prediction.base is not None:
         above = f"<msup>{_number(prediction.base)}{k}</msup>"

@@ -47,12 +47,14 @@ class Curve:
         Of the fit; "none" where nothing is fitted.
     fitted : tuple of float or None
         rho and the ends of its 95 % interval; None where undecided.
+    fitted_power : tuple of float or None
+        The exponent of k and the ends of its interval, of a power law.
     fit_note : str
         The fit's reason, or its warning, or why there is none.
     law, law_mathml : str
         The predicted law in one word ("" where there is none), and as a formula.
     predicted, predicted_error : float or None
-        rho, and the estimated relative error of its logarithm.
+        rho, and the estimated relative error of its logarithm; None where that is 0 or infinite.
     prediction_notes : tuple of str
     fitted_line : Points
     predicted_lines : tuple of Points
@@ -70,6 +72,7 @@ class Curve:
     multiplicity: tuple[float, ...] = ()
     verdict: str = "none"
     fitted: tuple[float, float, float] | None = None
+    fitted_power: tuple[float, float, float] | None = None
     fit_note: str = ""
     law: str = ""
     law_mathml: str = ""
@@ -133,7 +136,18 @@ def _fit(fit: DecayFit | str | None) -> dict[str, Any]:
         kept = [(int(k), log) for k, log in pairs if k >= FIRST and math.isfinite(log)]
         line = tuple(k for k, _ in kept), tuple(log for _, log in kept)
     note = fit.warning or fit.reason
-    return {"verdict": fit.verdict, "fitted": fit.rate, "fit_note": _sentence(note), "fitted_line": line}
+    power = (
+        (fit.best.parameters["power"], *fit.best.interval["power"])
+        if fit.verdict == "power" and fit.best
+        else None
+    )
+    return {
+        "verdict": fit.verdict,
+        "fitted": fit.rate,
+        "fitted_power": power,
+        "fit_note": _sentence(note),
+        "fitted_line": line,
+    }
 
 
 def _prediction(prediction: Prediction | str | None, logs: list[float | None]) -> dict[str, Any]:
@@ -144,7 +158,7 @@ def _prediction(prediction: Prediction | str | None, logs: list[float | None]) -
         "law": prediction.law,
         "law_mathml": law_mathml(prediction),
         "predicted": prediction.rate,
-        "predicted_error": prediction.error,
+        "predicted_error": prediction.error if 0 < prediction.rate < 1 else None,
         "prediction_notes": tuple(map(_sentence, prediction.notes)),
         "predicted_lines": (even, odd),
     }

@@ -146,7 +146,7 @@ def study_of(
     own = derived(depth, law)
     formulas = formulas_of(own)
     found = curves(derived, depth, law, dim, degrees, watch)
-    compared = comparisons(own, derived(depth, weight_law("real")), law, dim, degrees, watch)
+    compared = comparisons(own, lambda: derived(depth, weight_law("real")), law, dim, degrees, watch)
     watch(f"checking the kernel, for about {settings.budget}")
     certificate = _or_reason(lambda: verify(own, seed=seed, budget=budget))
     drawn = _or_reason(lambda: sampling(own.network, dim, seed, watch))

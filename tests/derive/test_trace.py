@@ -68,3 +68,9 @@ def test_a_kernels_trace_ends_with_its_recursion():
     assert all(step.rule and step.source and step.expression for step in steps)
     assert "[Mehler's formula]" in "\n".join(map(str, kernel("tanh").trace))
     assert proof(integration_rule(Activation("tanh")).dual)[-1].rule == "certificate"
+
+
+def test_a_coefficient_that_is_a_sum_keeps_its_brackets():
+    """phi' of prelu is a + (1 - a) 1(x > 0)."""
+    lines = [str(step) for step in kernel("prelu(0.1)").trace]
+    assert any("(a) + ((1 - a) 1(x > 0))" in line for line in lines)

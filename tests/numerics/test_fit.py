@@ -1,6 +1,7 @@
 """Fits on numbers of known law, and on spectra whose law is proved."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -174,3 +175,17 @@ def test_the_result_prints_and_serialises():
     fit = fit_decay(spectrum(kernel("relu"), dim=5))
     assert str(fit).startswith("verdict: exponential")
     assert json.loads(json.dumps(fit.to_dict()))["verdict"] == "exponential"
+
+
+def test_the_halves_of_the_warning_are_those_of_the_law_that_is_reported():
+    """16 levels, depth 4: exp(-c sqrt(k)) fits better, rho^k is reported; the halves' rates lie in its interval."""
+    network = {"depth": 4, "weights": 16, "W_std": 1.3, "b_std": 0.1}
+    fit = fit_decay(spectrum(kernel("prelu(0.1)", **network), dim=10, degrees=40))
+    low, high = fit.best.interval["rho"]
+    rates = [
+        float(rate)
+        for rate in re.findall(r"rho = ([\d.]+)|, ([\d.]+) in the upper", fit.warning)
+        for rate in rate
+        if rate
+    ]
+    assert all(low * (1 - 1e-5) <= rate <= high * (1 + 1e-5) for rate in rates)

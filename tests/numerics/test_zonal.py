@@ -2,6 +2,7 @@
 
 import json
 import math
+import pickle
 from pathlib import Path
 
 import mpmath
@@ -10,6 +11,7 @@ import pytest
 from scipy.special import iv
 
 from derive.errors import NumericalError
+from derive.predict import predict_decay
 from numerics.harmonic_sums import harmonic_sums
 from numerics.zonal import multiplicity, spectrum, zonal_eigenvalues
 from quasintk.pipeline import kernel
@@ -148,3 +150,27 @@ def test_quadrature_in_high_dimensions_claims_nothing_before_its_first_digit():
     logs = np.log(sums.mantissa) + sums.exponent * np.log(2)
     assert sums.tail.max() < 1e-12
     np.testing.assert_allclose(found.log_eigenvalue[1:], logs[1:], rtol=0, atol=1e-11)
+
+
+def test_spectra_are_compared_as_objects_and_pickled():
+    found = spectrum(kernel("relu"), dim=3, degrees=4)
+    copy = pickle.loads(pickle.dumps(found))
+    assert found == found
+    assert found != copy
+    assert len({found, copy}) == 2
+    assert np.array_equal(found.eigenvalue, copy.eigenvalue)
+
+
+def test_a_prediction_of_another_dimension_is_not_drawn():
+    found = spectrum(kernel("relu"), dim=3, degrees=4)
+    with pytest.raises(ValueError, match="for dim 5, the spectrum for dim 3"):
+        found.plot(prediction=predict_decay(kernel("relu"), dim=5))
+    with pytest.raises(TypeError, match="predict_decay, got int"):
+        found.plot(prediction=3)
+
+
+def test_the_last_degree_of_a_finite_rank():
+    law = predict_decay(kernel("hermite2"), dim=3)
+    found = spectrum(kernel("hermite2"), dim=3, degrees=6)
+    assert law.last == int(np.flatnonzero(found.eigenvalue > 0)[-1])
+    assert f"beyond degree }} {law.last}" in law.formula

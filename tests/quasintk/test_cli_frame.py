@@ -120,6 +120,7 @@ def test_a_file_gives_defaults_and_the_command_line_wins(tmp_path):
         ("depth = true", "depth needs a number"),
         ("depth = {a = 1}", "[depth] is no command"),
         ("depth = 1979-05-27", "depth needs a number"),
+        ("W-std = 1\nW_std = 2", "an option stands twice"),
         ("depth = ", "run.toml is no TOML (Invalid value (at"),
         ("x = " + "[" * 100_000, "run.toml is no TOML"),
         ("\x00", "run.toml is no TOML"),
@@ -131,7 +132,11 @@ def test_a_bad_file_is_refused_with_its_name(text, message, tmp_path):
 
 
 def test_a_file_that_never_ends_and_one_that_is_not_there(tmp_path):
-    assert "more than 1,000,000 bytes" in run("eigen", "relu", "--config", "/dev/zero", code=2).stderr
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("/dev/zero", "pipe"):
+        assert f"{name} is no file" in run("eigen", "relu", "--config", name, cwd=tmp_path, code=2).stderr
+    (tmp_path / "large.toml").write_text("#" * 1_000_001)
+    assert "1,000,000 bytes" in run("eigen", "relu", "--config", "large.toml", cwd=tmp_path, code=2).stderr
     assert "does not exist" in run("eigen", "relu", "--config", "no.toml", cwd=tmp_path, code=2).stderr
 
 
