@@ -10,11 +10,13 @@ from dataclasses import replace
 
 import pytest
 
-from derive.weights import NAMED
+from derive.weights import NAMED, weight_law
 from numerics import files
 from quasintk import page
 from quasintk.page import commands, findings, sampling, spectra
 from quasintk.page import study as module
+from quasintk.page.comparisons import comparisons
+from quasintk.pipeline import kernel
 from verify.report import Certificate, Check
 
 CHECK = Check("network", "ntk(x0, x1)", 1.0, 1.001, 1e-3, 0.0043, -0.3, "PASS", 64, 0.005)
@@ -224,3 +226,12 @@ def test_the_page_appears_whole_or_not_at_all(study, tmp_path, monkeypatch):
         page.write(replace(study, certificate="other"), tmp_path / "page.html")
     assert os.listdir(tmp_path) == ["page.html"]
     assert (tmp_path / "page.html").read_bytes() == before
+
+
+def test_a_comparison_that_cannot_be_had_says_why():
+    """Real weights: sign's NTK is infinite there, and finite behind a rounded layer."""
+    jumps, law = kernel("sign"), weight_law("binary")
+    *others, real = comparisons(jumps, lambda: kernel("sign", weights="real"), law, 3, 8, lambda doing: None)
+    assert real.verdict == "not known"
+    assert "infinite" in real.reason
+    assert all(other.degree for other in others)
