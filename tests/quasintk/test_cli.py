@@ -187,7 +187,7 @@ def test_doctor():
         (("gram", "relu", "X.npy", "-o", "G.npy", "--memory", "10B"), 2, "more than memory"),
         (("gram", "bad.json", "X.npy", "-o", "G.npy"), 2, "no kernel"),
         (("gram", "k.json", "X.npy", "-o", "G.npy", "--depth", "3"), 2, "fixes the network"),
-        (("nothing",), 2, "No such command"),
+        (("nothing",), 2, "There is no command"),
     ],
     ids=lambda value: "-".join(map(str, value))[:50] if isinstance(value, tuple) else "",
 )
