@@ -124,7 +124,7 @@ class DecayFit:
         return axes
 
     def __repr__(self) -> str:
-        law = "" if self.best is None else f": {_parameters(self.best, 6)}"
+        law = "" if self.best is None else f": {_parameters(self.best)}"
         return f"<DecayFit: {self.verdict}{law}; {self.by} {self.window[0]:g} to {self.window[1]:g}>"
 
     def __str__(self) -> str:
@@ -170,13 +170,13 @@ def _rows(fit: LawFit) -> Iterator[tuple[str, ...]]:
         law, figures = "", ("", "", "")
 
 
-def _parameters(fit: LawFit, digits: int) -> str:
+def _parameters(fit: LawFit) -> str:
     """Values and intervals; one without a width is a bound of the law's parameters."""
     texts = []
     for name, value in fit.parameters.items():
         low, high = fit.interval[name]
-        known = f"[{low:.{digits}g}, {high:.{digits}g}]" if low < high else "(a bound)"
-        texts.append(f"{name} = {value:.{digits}g} {known}")
+        known = f"[{low:.6g}, {high:.6g}]" if low < high else "(a bound)"
+        texts.append(f"{name} = {value:.6g} {known}")
     return ", ".join(texts)
 
 

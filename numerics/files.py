@@ -51,6 +51,15 @@ def write_whole(path: Path, data: bytes | memoryview) -> None:
     finish(path)
 
 
+def write_or_leave_nothing(path: Path, data: bytes | memoryview) -> None:
+    """`write_whole` for a file that nobody resumes: where it fails, its part goes too."""
+    try:
+        write_whole(path, data)
+    except BaseException:
+        part(path).unlink(missing_ok=True)
+        raise
+
+
 def write_arrays(path: Path, **arrays: NDArray[Any]) -> None:
     """Put a .npz file in its place."""
     draft = part(path)

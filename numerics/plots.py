@@ -173,7 +173,7 @@ def save(drawing: Any, path: str | os.PathLike[str]) -> None:
     """Write a picture that `check_path` has passed, whole or not at all."""
     picture, target = io.BytesIO(), Path(path)
     drawing.savefig(picture, dpi=160, format=target.suffix[1:].lower())
-    files.write_whole(target, picture.getbuffer())
+    files.write_or_leave_nothing(target, picture.getbuffer())
 
 
 def check_path(path: str | os.PathLike[str] | None) -> None:

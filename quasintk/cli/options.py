@@ -108,13 +108,20 @@ def arguments_of(network: dict[str, Any]) -> list[str]:
     return [str(part) for pair in pairs for part in pair]
 
 
-def writable(context: click.Context, option: click.Parameter, path: str | None) -> str | None:
-    """Refuse before anything is computed what cannot be drawn; an option's callback."""
-    try:
-        check_path(path)
-    except (ValueError, OSError, ImportError) as error:
-        raise click.BadParameter(str(error), context, option) from None
-    return path
+def refused_early(check: Callable[[Any], object]) -> Callable[[click.Context, click.Parameter, Any], Any]:
+    """An option's callback that refuses a value before anything is computed, where `check` raises."""
+
+    def callback(context: click.Context, option: click.Parameter, value: Any) -> Any:
+        try:
+            check(value)
+        except (ValueError, OSError, ImportError) as error:
+            raise click.BadParameter(str(error), context, option) from None
+        return value
+
+    return callback
+
+
+writable = refused_early(check_path)
 
 
 def write_text(text: str, path: str | None) -> None:

@@ -8,28 +8,10 @@ import click
 
 from derive.errors import VerificationFailed
 from quasintk.cli.command import ExpressionCommand
-from quasintk.cli.options import expression_argument, kernel_option, network_options
+from quasintk.cli.options import expression_argument, kernel_option, network_options, refused_early
 from quasintk.page import check_page, study_of, write
 from verify.check import seconds_of
 from verify.report import Certificate
-
-
-def _page(context: click.Context, option: click.Parameter, path: str) -> str:
-    """Refuse before anything is computed what cannot be written."""
-    try:
-        check_page(path)
-    except (ValueError, OSError, ImportError) as error:
-        raise click.BadParameter(str(error), context, option) from None
-    return path
-
-
-def _budget(context: click.Context, option: click.Parameter, text: str) -> str:
-    try:
-        seconds_of(text)
-    except ValueError as error:
-        raise click.BadParameter(str(error), context, option) from None
-    return text
-
 
 EXAMPLES = (
     "quasintk study relu --depth 2 -o report.html",
@@ -46,7 +28,11 @@ EXAMPLES = (
     "--degrees", default=60, show_default=True, type=click.IntRange(8, 1000), help="Highest degree."
 )
 @click.option(
-    "--budget", default="10s", show_default=True, callback=_budget, help="Time to spend on sampled checks."
+    "--budget",
+    default="10s",
+    show_default=True,
+    callback=refused_early(seconds_of),
+    help="Time to spend on sampled checks.",
 )
 @click.option(
     "--seed", default=0, show_default=True, type=click.IntRange(0, 2**63 - 1), help="Of all that is sampled."
@@ -56,7 +42,7 @@ EXAMPLES = (
     "--output",
     required=True,
     type=click.Path(),
-    callback=_page,
+    callback=refused_early(check_page),
     help="The page, such as report.html.",
 )
 def command(expression: str, output: str, **options: Any) -> None:

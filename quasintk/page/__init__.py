@@ -11,7 +11,7 @@ import importlib.util
 import os
 from pathlib import Path
 
-from numerics.files import part, write_whole
+from numerics.files import write_or_leave_nothing
 from numerics.plots import check_target
 from quasintk.page.render import MISSING, html_of
 from quasintk.page.study import Settings, Study, study_of
@@ -28,12 +28,7 @@ def write(study: Study, path: str | os.PathLike[str]) -> None:
         As `check_page` says; OSError also where the disk refuses.
     """
     check_page(path)
-    text, target = html_of(study), Path(path)
-    try:
-        write_whole(target, text.encode())
-    except BaseException:
-        part(target).unlink(missing_ok=True)
-        raise
+    write_or_leave_nothing(Path(path), html_of(study).encode())
 
 
 def check_page(path: str | os.PathLike[str]) -> None:

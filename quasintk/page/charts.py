@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 from quasintk.page.sampling import QUANTITIES, Sampling
 from quasintk.page.spectra import Curve
 from quasintk.page.study import Study
+from quasintk.studies.tables import as_csv
 
 Chart = dict[str, Any]
 """title, axes, switches and series; a series is shown where every switch it names has its value chosen."""
@@ -32,21 +31,21 @@ def charts_of(study: Study) -> dict[str, Chart]:
 def tables_of(study: Study) -> dict[str, str]:
     """The numbers of every chart, the laws and the comparisons as CSV, by file name."""
     found = {
-        "spectrum.csv": _csv(_eigenvalues(study.curves)),
-        "laws.csv": _csv(_laws(study.curves)),
-        "ratio.csv": _csv(_ratios(study)),
+        "spectrum.csv": as_csv(list(_eigenvalues(study.curves))),
+        "laws.csv": as_csv(list(_laws(study.curves))),
+        "ratio.csv": as_csv(list(_ratios(study))),
     }
     if isinstance(study.sampling, Sampling):
-        found["sampling.csv"] = _csv(_errors(study.sampling))
+        found["sampling.csv"] = as_csv(list(_errors(study.sampling)))
     if not isinstance(study.certificate, str):
-        found["checks.csv"] = _csv(
+        found["checks.csv"] = as_csv([
             {
                 "gate": one.gate, "check": one.name, "claimed": one.claimed, "estimate": one.estimate, "standard_error": one.error,
                 "detectable": one.detectable, "log10_evidence": one.evidence, "samples": one.samples, "margin": one.margin,
                 "status": one.status,
             }
             for one in study.certificate.checks
-        )  # fmt: skip
+        ])  # fmt: skip
     return found
 
 
@@ -199,12 +198,3 @@ def _errors(found: Sampling) -> Iterator[dict[str, Any]]:
         yield {
             "quantity": one.quantity, "layer": one.layer, "width": one.width, "error": one.value, "low": one.low, "high": one.high,
         }  # fmt: skip
-
-
-def _csv(rows: Iterable[dict[str, Any]]) -> str:
-    """Comma-separated, one line a row, the names first."""
-    listed, out = list(rows), io.StringIO()
-    writer = csv.DictWriter(out, list(listed[0]) if listed else ["nothing"], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(listed)
-    return out.getvalue()

@@ -38,7 +38,7 @@ def as_csv(rows: Rows) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(names)
     writer.writerows(
-        [repr(value) if isinstance(value := row.get(name), float) else value for name in names]
+        [repr(float(value)) if isinstance(value := row.get(name), float) else value for name in names]
         for row in rows
     )
     return out.getvalue()
