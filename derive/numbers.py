@@ -68,3 +68,14 @@ def divided_differences(values: Sequence[Any], points: Sequence[Any]) -> Iterato
     for gap in range(1, len(points) + 1):
         yield column
         column = [(b - a) / (points[i + gap] - points[i]) for i, (a, b) in enumerate(pairwise(column))]
+
+
+def decimal(log10: float | None, digits: int = 7) -> str:
+    """A value from its logarithm, also below 1e-308; "0" of None."""
+    if log10 is None:
+        return "0"
+    power = math.floor(log10)
+    mantissa = f"{10 ** (log10 - power):.{digits - 1}f}"
+    if mantissa.startswith("10"):
+        power, mantissa = power + 1, f"{1:.{digits - 1}f}"
+    return f"{mantissa}e{power}"

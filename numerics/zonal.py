@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from derive.errors import NumericalError
 from derive.ir import KernelIR
 from derive.notebook import displayed, html_table, latex_number, shortened
-from derive.numbers import Real
+from derive.numbers import Real, decimal
 from derive.prediction import Prediction
 from numerics.arrays import require_kernel
 from numerics.funk_hecke import AngleIntegrals, funk_hecke, is_cheap
@@ -119,8 +119,7 @@ class Spectrum:
         log10 = float(self.log_eigenvalue[k]) / math.log(10)
         if self.eigenvalue[k] > 1e-300 or log10 == -math.inf:
             return f"{self.eigenvalue[k]:.6e}"
-        power = math.floor(log10)
-        return f"{10 ** (log10 - power):.6f}e{power}"
+        return decimal(log10)
 
     def __repr__(self) -> str:
         label = f", {self.label}" if self.label else ""

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from derive.numbers import decimal
 from quasintk.page.sampling import QUANTITIES, Sampling
 from quasintk.page.spectra import Curve
 from quasintk.page.study import Study
@@ -47,17 +48,6 @@ def tables_of(study: Study) -> dict[str, str]:
             for one in study.certificate.checks
         ])  # fmt: skip
     return found
-
-
-def decimal(log10: float | None, digits: int = 7) -> str:
-    """A value from its logarithm, also below 1e-308; "0" of None."""
-    if log10 is None:
-        return "0"
-    power = math.floor(log10)
-    mantissa = f"{10 ** (log10 - power):.{digits - 1}f}"
-    if mantissa.startswith("10"):
-        power, mantissa = power + 1, f"{1:.{digits - 1}f}"
-    return f"{mantissa}e{power}"
 
 
 def _spectrum(curves: Sequence[Curve], own: Curve) -> Chart:

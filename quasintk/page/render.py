@@ -15,9 +15,10 @@ from importlib.resources import files
 from typing import Any
 from urllib.parse import quote
 
+from derive.numbers import decimal
 from quasintk import __version__
 from quasintk.citation import bibtex
-from quasintk.page.charts import charts_of, decimal, tables_of
+from quasintk.page.charts import charts_of, tables_of
 from quasintk.page.commands import commands
 from quasintk.page.findings import findings, rate_text
 from quasintk.page.study import Study
